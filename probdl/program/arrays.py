@@ -1,0 +1,57 @@
+"""Data on their way into a run: converted without loss, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from probdl.program.precision import Precision
+
+
+def convert(value: Any, precision: Precision, name: str) -> Any:
+    """Return an array in the types of a precision.
+
+    Floating-point arrays take the precision's type. Integers keep their own type unless it is wider
+    than the precision's: then they are narrowed if every value fits.
+
+    Args:
+        value: An array.
+        precision: The precision of the run.
+        name: The site or argument, for the message.
+
+    Returns:
+        A NumPy array, or a JAX array where one was given.
+
+    Raises:
+        OverflowError: If an integer does not fit.
+        TypeError: If the array holds objects.
+
+    Example:
+        >>> convert(np.array([1, 2]), Precision.SINGLE, "y").dtype
+        dtype('int32')
+    """
+    kind = value.dtype.kind if not jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) else "key"
+    if kind == "f":
+        return value.astype(precision.floating)
+    if kind in "iu" and value.dtype.itemsize >= precision.integer.itemsize:
+        return _narrow(np.asarray(value), precision.integer, name)
+    if kind in "OUSMm":
+        raise TypeError(
+            f"Expected numbers for '{name}'; got an array of {value.dtype}. Encode it as numbers, for "
+            f"instance with pandas.factorize."
+        )
+    return value
+
+
+def _narrow(value: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
+    limits = np.iinfo(dtype)
+    outside = (value > limits.max) if value.dtype.kind == "u" else (value > limits.max) | (value < limits.min)
+    if outside.any():
+        index = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise OverflowError(
+            f"Expected integers of '{name}' between {limits.min} and {limits.max} ({dtype}); got "
+            f"{value[index]} at index {list(index)}. Run in double precision, rescale it, or pass floats."
+        )
+    return value.astype(dtype)

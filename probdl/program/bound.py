@@ -1,0 +1,146 @@
+"""A program bound to its inputs: the part that is compiled for, and the arrays that flow through."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro import handlers
+
+from probdl.program.allowances import Allowance, allow
+from probdl.program.handlers import Everywhere, Intervene, Observe
+
+CONCRETENESS_ERRORS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array that a program needs as a constant: compared and hashed by its content."""
+
+    array: np.ndarray = field(compare=False)
+    digest: str
+
+    @classmethod
+    def of(cls, array: Any) -> Constant:
+        """Wrap an array."""
+        value = np.asarray(array)
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return cls(value, f"{value.dtype.str}{value.shape}{content}")
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """An argument that has no hash: compared by identity."""
+
+    value: Any = field(compare=False)
+    identity: int
+
+
+@dataclass(frozen=True)
+class BoundProgram:
+    """The static half of a model: hashable, so that one compilation serves every model that shares it.
+
+    Calling it with the dynamic half, the arrays, runs the program under its conditions.
+
+    Attributes:
+        program: The NumPyro program.
+        structure: Tree structure of its arguments.
+        static: The leaves of the arguments that are no arrays, None where an array goes.
+        scan_of: The scan that each conditioned or intervened site is in.
+        allowances: What it needs beyond a plain trace.
+    """
+
+    program: Callable
+    structure: Any
+    static: tuple[Any, ...]
+    scan_of: tuple[tuple[str, str], ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+
+    def callable(self, arrays: Arrays) -> Callable[[], Any]:
+        """Return the program with its inputs, conditions and interventions in place."""
+        leaves = [
+            arrays.leaves[str(i)] if leaf is None else _unwrap(leaf) for i, leaf in enumerate(self.static)
+        ]
+        args, kwargs = jax.tree.unflatten(self.structure, leaves)
+        program: Callable = functools.partial(self.program, *args, **kwargs)
+        scan_of = dict(self.scan_of)
+        if arrays.observed:
+            program = Observe(program, arrays.observed, scan_of)
+        if arrays.held:
+            program = Intervene(program, arrays.held, scan_of)
+        return program
+
+    def trace(self, arrays: Arrays, handler: Everywhere, key: Any = 0) -> dict[str, dict[str, Any]]:
+        """Run the program under one handler and return NumPyro's trace of it.
+
+        Args:
+            arrays: The dynamic half.
+            handler: The handler to run it under; its own program is ignored.
+            key: Seed or key of what is left to be drawn.
+
+        Returns:
+            The messages of all sites, by name.
+        """
+        program = self.callable(arrays)
+        with allow(self.allowances), handlers.trace() as trace, handlers.seed(rng_seed=key), handler:
+            program()
+        return trace
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Arrays:
+    """The dynamic half of a model: what flows through whatever is compiled.
+
+    Attributes:
+        leaves: The arrays among the arguments, by their position.
+        observed: Values that sites are conditioned on.
+        held: Values that sites are set to by an intervention.
+    """
+
+    leaves: Mapping[str, Any]
+    observed: Mapping[str, Any]
+    held: Mapping[str, Any]
+
+
+def split(args: tuple, kwargs: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """Split arguments into their tree, the leaves that stay fixed, and the arrays by position."""
+    leaves, structure = jax.tree.flatten((args, dict(kwargs)))
+    arrays = {str(i): as_array(leaf) for i, leaf in enumerate(leaves) if _is_array(leaf)}
+    static = tuple(None if str(i) in arrays else _hashable(leaf) for i, leaf in enumerate(leaves))
+    return structure, static, arrays
+
+
+def as_array(value: Any) -> Any:
+    """Return JAX arrays as they are, anything else as a NumPy array."""
+    return value if isinstance(value, jax.Array) else np.asarray(value)
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic) or (
+        hasattr(leaf, "__array__") and hasattr(leaf, "shape")
+    )
+
+
+def _hashable(leaf: Any) -> Any:
+    try:
+        hash(leaf)
+    except TypeError:
+        return Opaque(leaf, id(leaf))
+    return leaf
+
+
+def _unwrap(leaf: Any) -> Any:
+    if isinstance(leaf, Constant):
+        return leaf.array
+    return leaf.value if isinstance(leaf, Opaque) else leaf

@@ -1,0 +1,167 @@
+"""Values of sites as labelled arrays: plates become dimensions, every name survives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from probdl.program.sites import Site
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SAMPLE_DIMS = ("chain", "draw")
+SLASH = "\N{DIVISION SLASH}"
+
+
+def site_dims(site: Site, names: Iterable[str]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the dimensions of a site's value and the axes that carry them.
+
+    Scans and plates give their names; other axes are called `site_dim_0` and so on; the axes of length
+    one that plates leave beside them are dropped.
+
+    Args:
+        site: The site.
+        names: All site names: a plate that shares a name with a site is called `plate_dim`.
+
+    Returns:
+        Names of the dimensions, and the axes of the value that stay.
+
+    Example:
+        >>> from probdl.program.sites import SiteKind
+        >>> site = Site("th", SiteKind.LATENT, (3, 1), plates=("S",), axes=(("S", 0),))
+        >>> site_dims(site, ["th"])
+        (('S',), (0,))
+    """
+    taken = {*names, *SAMPLE_DIMS}
+    labels = {axis: f"{plate}_dim" if plate in taken else plate for plate, axis in site.axes}
+    batch = len(site.shape) - site.event_dim
+    dims, axes = [], []
+    for axis, length in enumerate(site.shape):
+        padding = length == 1 and bool(site.plates) and axis < batch
+        if axis in labels or not padding:
+            others = sum(d not in labels.values() for d in dims)
+            dims.append(labels.get(axis, f"{site.name}_dim_{others}"))
+            axes.append(axis)
+    return tuple(dims), tuple(axes)
+
+
+def group(
+    values: Mapping[str, Any],
+    sites: Mapping[str, Site],
+    leading: Sequence[str],
+    dims: Mapping[str, Sequence[str]],
+    coords: Mapping[str, Any],
+) -> dict[str, xr.Dataset]:
+    """Arrange values of sites as the Datasets of one group.
+
+    A slash in a name is a path: `net/w` lies in the subgroup `net` as `w`. Where that clashes with a
+    site `net`, the slash is written as a division slash; the attribute `site` always has the true name.
+
+    Args:
+        values: Arrays by site, with the leading axes first.
+        sites: The sites of the model.
+        leading: Names of the leading dimensions, such as chain and draw.
+        dims: The user's names for the dimensions of a site; they win.
+        coords: The user's coordinates; they win.
+
+    Returns:
+        Datasets by path within the group; the group itself is "".
+
+    Raises:
+        ValueError: If the user's dimensions do not fit a site.
+    """
+    import xarray as xr
+
+    tables: dict[str, dict[str, xr.DataArray]] = {"": {}}
+    for name, value in values.items():
+        array = np.asarray(value)
+        own, names = _own_dims(name, array, sites, len(leading), dims)
+        array = array.reshape(array.shape[: len(leading)] + own)
+        labels = {d: coords.get(d, np.arange(n)) for d, n in zip(names, own, strict=True)}
+        labels |= {d: np.arange(n) for d, n in zip(leading, array.shape, strict=False)}
+        path, variable = variable_name(name, values)
+        tables.setdefault(path, {})[variable] = xr.DataArray(
+            array, dims=(*leading, *names), coords=labels, attrs={"site": name}
+        )
+    return {path: xr.Dataset(table) for path, table in tables.items()}
+
+
+def tree(
+    groups: Mapping[str, Mapping[str, Any]],
+    sites: Mapping[str, Site],
+    leading: Sequence[str] = SAMPLE_DIMS,
+    dims: Mapping[str, Sequence[str]] | None = None,
+    coords: Mapping[str, Any] | None = None,
+) -> xr.DataTree:
+    """Arrange values of sites as the groups of a DataTree.
+
+    Args:
+        groups: Arrays by site, by group.
+        sites: The sites of the model.
+        leading: Names of the leading dimensions.
+        dims: The user's names for the dimensions of a site.
+        coords: The user's coordinates.
+
+    Returns:
+        The tree.
+    """
+    import xarray as xr
+
+    nodes = {
+        f"{name}/{path}".rstrip("/"): dataset
+        for name, values in groups.items()
+        for path, dataset in group(values, sites, leading, dims or {}, coords or {}).items()
+    }
+    return xr.DataTree.from_dict(nodes)
+
+
+def _own_dims(
+    name: str, array: np.ndarray, sites: Mapping[str, Site], skip: int, dims: Mapping[str, Sequence[str]]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    shape = array.shape[skip:]
+    site = sites.get(name)
+    if site is not None and site.shape == shape:
+        names, axes = site_dims(site, sites)
+        kept = tuple(shape[axis] for axis in axes)
+    else:
+        names, kept = tuple(f"{name}_dim_{i}" for i in range(len(shape))), shape
+    given = dims.get(name)
+    if given is None:
+        return kept, names
+    for candidate in (kept, shape):
+        if len(given) == len(candidate):
+            return candidate, tuple(given)
+    raise ValueError(
+        f"Expected {len(kept)} dimension names for site '{name}' of shape {kept}; got {list(given)}. "
+        f"Give one name for each axis in dims['{name}']."
+    )
+
+
+def variable_name(name: str, names: Iterable[str]) -> tuple[str, str]:
+    """Return the path of the subgroup and the variable under which a site is stored."""
+    taken = {*names, *SAMPLE_DIMS}
+    *path, last = name.split("/")
+    parents = ["/".join(path[:i]) for i in range(1, len(path) + 1)]
+    if all(path) and last and not taken.intersection(parents) and name not in SAMPLE_DIMS:
+        return "/".join(path), last
+    safe = name.replace("/", SLASH)
+    return "", f"{safe}_" if safe in SAMPLE_DIMS else safe
+
+
+def site_variables(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield the arrays of a group, subgroups included, with their true names.
+
+    Args:
+        tree: A group such as `result.data["posterior"]`.
+
+    Yields:
+        Name of the site, and its array.
+    """
+    for node in tree.subtree:
+        path = node.path.removeprefix(tree.path).strip("/")
+        for variable, array in node.to_dataset(inherit=True).data_vars.items():
+            plain = f"{path}/{variable}" if path else str(variable)
+            yield array.attrs.get("site", plain), array

@@ -1,0 +1,260 @@
+"""The sites of a program, found by one abstract run: no array is computed."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.distributions import biject_to
+
+from probdl.program.allowances import Allowance
+from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
+from probdl.program.handlers import Everywhere, Message, is_factor
+from probdl.program.sites import Site, SiteKind
+
+
+@dataclass(frozen=True)
+class Plate:
+    """A plate: its size, and how many of its elements a run sees (fewer when it is subsampled)."""
+
+    size: int
+    seen: int
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What one abstract run learns of a site beyond `Site` itself.
+
+    Attributes:
+        site: The site.
+        batch_shape: Batch shape of its distribution, without the scan.
+        event_shape: Event shape of its distribution.
+        unconstrained_shape: Shape of its unconstrained value, or None where it has none.
+        observation: The observed value where it is known without a computation, else None.
+        mask: The mask of its distribution, or None.
+        value: Shapes and types of its value, a tree for a param of a network.
+    """
+
+    site: Site
+    batch_shape: tuple[int, ...] = ()
+    event_shape: tuple[int, ...] = ()
+    unconstrained_shape: tuple[int, ...] | None = None
+    observation: Any = None
+    mask: Any = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """All that a program declares, in the order of declaration."""
+
+    sites: dict[str, Declaration] = field(default_factory=dict)
+    plates: dict[str, Plate] = field(default_factory=dict)
+    scans: dict[str, int] = field(default_factory=dict)
+
+
+class _Discover(Everywhere):
+    """Record each site; give the latents abstract values, but those of `concrete` real ones."""
+
+    def __init__(self, concrete: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.concrete = concrete
+        self.unit: Any = None
+        self.found: dict[str, Declaration] = {}
+        self.plates: dict[str, Plate] = {}
+
+    def visit(self, msg: Message) -> None:
+        if msg["type"] == "plate":
+            size, seen = msg["args"]
+            self.plates[msg["name"]] = Plate(size, size if seen is None else seen)
+        elif msg["type"] == "sample":
+            empty = {f.name: Plate(0, 0) for f in msg["cond_indep_stack"] if f.size == 0}
+            self.plates |= empty
+            self.found[msg["name"]] = self._sample(msg)
+        elif msg["type"] == "deterministic":
+            kind = SiteKind.INTERVENED if msg.get("intervened") else SiteKind.DETERMINISTIC
+            shape = self._steps() + jnp.shape(msg["value"])
+            self._declare(msg, kind, shape, jnp.result_type(msg["value"]), 0)
+
+    def postprocess_message(self, msg: Message) -> None:
+        if msg["type"] == "param" and not msg.get("_control_flow_done", False):
+            leaves = jax.tree.leaves(msg["value"])
+            single = leaves[0] if len(leaves) == 1 else np.zeros(())
+            event_dim = msg["kwargs"].get("event_dim")
+            frames = msg["cond_indep_stack"] if event_dim is not None else []
+            self._declare(
+                {**msg, "cond_indep_stack": frames},
+                SiteKind.PARAM,
+                jnp.shape(single),
+                jnp.result_type(single),
+                event_dim or 0,
+            )
+
+    def _steps(self) -> tuple[int, ...]:
+        return () if self.scan is None else (self.scans[self.scan],)
+
+    def _declare(self, msg: Message, kind: SiteKind, shape: tuple, dtype: Any, event_dim: int) -> None:
+        site = _locate(Site(msg["name"], kind, tuple(shape), np.dtype(dtype), event_dim), msg, self.scan)
+        self.found[msg["name"]] = Declaration(site)
+
+    def _sample(self, msg: Message) -> Declaration:
+        fn, name = msg["fn"], msg["name"]
+        batch = tuple(msg["kwargs"].get("sample_shape", ())) + fn.batch_shape
+        shape, dtype = batch + fn.event_shape, value_dtype(fn)
+        observed = bool(msg["is_observed"])
+        if is_factor(msg):
+            site = Site(name, SiteKind.FACTOR, self._steps() + batch, np.dtype(float), 0)
+            return Declaration(_locate(site, msg, self.scan), batch)
+        if observed:
+            shape, dtype = jnp.shape(msg["value"]), jnp.result_type(msg["value"])
+        elif msg["value"] is None:
+            unit = 0.5 if name in self.concrete else self.unit
+            msg["value"] = (np if name in self.concrete else jnp).broadcast_to(unit, shape).astype(dtype)
+        support = _support(fn)
+        site = Site(
+            name,
+            SiteKind.OBSERVED if observed else SiteKind.LATENT,
+            self._steps() + tuple(shape),
+            np.dtype(dtype),
+            fn.event_dim,
+            distribution=distribution_name(fn),
+            support=None if _is_abstract(support) else support,
+            is_discrete=bool(getattr(support, "is_discrete", False)),
+        )
+        value = msg["value"] if observed and not _is_abstract(msg["value"]) else None
+        unconstrained = None
+        if not observed and support is not None and not site.is_discrete:
+            inner = tuple(biject_to(support).inverse_shape(shape))
+            unconstrained = self._steps() + inner
+        return Declaration(
+            _locate(site, msg, self.scan), batch, tuple(fn.event_shape), unconstrained, value, _mask(fn)
+        )
+
+
+def _locate(site: Site, msg: Message, scan: str | None) -> Site:
+    frames = sorted(msg.get("cond_indep_stack", ()), key=lambda frame: frame.dim)
+    axes = [] if scan is None else [(scan, 0)]
+    for frame in frames:
+        axis = len(site.shape) - site.event_dim + frame.dim
+        if axis >= len(axes[:1]) * (scan is not None) and site.shape[axis] == frame.size:
+            axes.append((frame.name, axis))
+    plates = tuple(frame.name for frame in frames)
+    if site.kind is SiteKind.PARAM:
+        plates = tuple(name for name, _ in axes)
+    return replace(site, plates=plates, scan=scan, axes=tuple(axes))
+
+
+def distribution_name(fn: Any) -> str:
+    """Return the name of a distribution, beneath masks, expansions and reinterpreted axes."""
+    while type(fn).__name__ in ("ExpandedDistribution", "Independent", "MaskedDistribution"):
+        fn = fn.base_dist
+    name = type(fn).__name__
+    return name.removesuffix("Probs").removesuffix("Logits")
+
+
+def value_dtype(fn: Any) -> Any:
+    """Return the type of a distribution's draws."""
+    while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
+        fn = fn.base_dist
+    if type(fn).__name__ == "Delta":
+        return jnp.result_type(fn.v)
+    return jnp.result_type(int) if fn.is_discrete else jnp.result_type(float)
+
+
+def _support(fn: Any) -> Any:
+    try:
+        return fn.support
+    except NotImplementedError:
+        return None
+
+
+def _mask(fn: Any) -> Any:
+    while fn is not None:
+        if type(fn).__name__ == "MaskedDistribution":
+            return fn._mask
+        fn = getattr(fn, "base_dist", None)
+    return None
+
+
+def _is_abstract(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declarations]:
+    """Find the sites of a program.
+
+    Args:
+        bound: The program.
+        arrays: Its data, which stay as they are: only latents are abstract.
+
+    Returns:
+        The program with the way of tracing that it turned out to need, and its declarations.
+
+    Raises:
+        ValueError: If two sites share a name, or if the program branches in Python on a latent.
+    """
+    allowed: tuple[Allowance, ...] = ()
+    for extra in ((), (Allowance.NUMPY_ON_LATENTS,), (Allowance.EAGER_DATA,)):
+        allowed += extra
+        way = replace(bound, allowances=allowed)
+        try:
+            return way, _run(way, arrays, _Discover())
+        except CONCRETENESS_ERRORS as error:
+            reason = error
+        except AssertionError as error:
+            if "size of plate" not in str(error):
+                raise _declaration_error(error) from error
+            way = replace(way, allowances=(*allowed, Allowance.EMPTY_PLATES))
+            return way, _run(way, arrays, _Discover())
+    raise _branch_error(way, arrays) from reason
+
+
+def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declarations:
+    def run(unit: jax.Array) -> dict[str, Any]:
+        handler.unit = unit
+        trace = bound.trace(arrays, handler)
+        return {name: msg["value"] for name, msg in trace.items() if msg["type"] == "param"}
+
+    values = jax.eval_shape(run, jax.ShapeDtypeStruct((), jnp.result_type(float)))
+    found = {name: replace(d, value=values.get(name)) for name, d in handler.found.items()}
+    return Declarations(found, handler.plates, handler.scans)
+
+
+def abstract_run(bound: BoundProgram, arrays: Arrays) -> None:
+    """Run the program with every latent abstract, only to see whether that can be done."""
+    _run(bound, arrays, _Discover())
+
+
+def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:
+    """Find the latent that the program branches on: the one that alone has to be concrete."""
+    attempt = _Discover()
+    with contextlib.suppress(*CONCRETENESS_ERRORS):
+        _run(bound, arrays, attempt)
+    latents = [name for name, declaration in attempt.found.items() if declaration.site.is_latent]
+    culprit = latents[-1] if latents else "?"
+    for name in latents:
+        try:
+            _run(bound, arrays, _Discover(concrete=frozenset(latents) - {name}))
+        except CONCRETENESS_ERRORS:
+            culprit = name
+            break
+    return ValueError(
+        f"Expected a program whose structure does not depend on latent values; got one that uses the value "
+        f"of site '{culprit}' in Python (an `if`, a loop bound, a shape or an index). Use `jnp.where`, "
+        f"`jax.lax.cond` or `numpyro.contrib.control_flow.cond` instead, or condition on '{culprit}'."
+    )
+
+
+def _declaration_error(error: AssertionError) -> Exception:
+    text = str(error)
+    if "unique names" not in text:
+        return error
+    name = text.split("`")[1]
+    return ValueError(
+        f"Expected every site to have its own name; got '{name}' twice. Rename one of them, or put the "
+        f"statement in a plate."
+    )

@@ -1,0 +1,356 @@
+"""A model: a NumPyro program with its inputs and its data."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from probdl.errors import SiteNotFound
+from probdl.program import datatree
+from probdl.program.allowances import Allowance
+from probdl.program.arrays import convert
+from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram, Constant, as_array, split
+from probdl.program.checks import check_observations
+from probdl.program.discover import Declarations, abstract_run, discover
+from probdl.program.handlers import Fix, Replicate
+from probdl.program.keys import as_key
+from probdl.program.precision import Precision
+from probdl.program.sites import Site
+from probdl.program.target import Density, Layout, Target, latent_values, log_probs, total
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Model:
+    """A NumPyro program bound to its inputs and its data. Immutable.
+
+    Args:
+        program: A callable of NumPyro statements.
+        *args: Its positional arguments.
+        **kwargs: Its keyword arguments; an array that arrives at an `obs=` is an observation.
+
+    Raises:
+        TypeError: If an argument is missing or unknown.
+
+    Example:
+        >>> import numpyro, numpyro.distributions as dist
+        >>> def coin(y=None):
+        ...     bias = numpyro.sample("bias", dist.Beta(1, 1))
+        ...     numpyro.sample("y", dist.Bernoulli(bias), obs=y)
+        >>> model = Model(coin).condition(y=np.array(1))
+        >>> float(model.log_joint({"bias": 0.25}))  # log 0.25
+        -1.3862943611198906
+    """
+
+    program: Callable
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    observed: Mapping[str, Any]
+    held: Mapping[str, Any]
+
+    def __init__(self, program: Callable, *args: Any, **kwargs: Any) -> None:
+        if not callable(program):
+            raise TypeError(f"Expected a NumPyro program, a callable; got {type(program).__name__}.")
+        try:
+            inspect.signature(program).bind(*args, **kwargs)
+        except TypeError as error:
+            name = getattr(program, "__name__", type(program).__name__)
+            raise TypeError(
+                f"Expected the arguments of program '{name}{inspect.signature(program)}'; got a call with a "
+                f"{error}. Pass its inputs to Model({name}, ...)."
+            ) from None
+        self._set(program, args, MappingProxyType(kwargs), MappingProxyType({}), MappingProxyType({}))
+
+    def _set(self, *values: Any) -> None:
+        for name, value in zip(("program", "args", "kwargs", "observed", "held"), values, strict=True):
+            object.__setattr__(self, name, value)
+
+    def condition(self, **data: Any) -> Model:
+        """Return the model with sites observed.
+
+        A value for a site inside a `scan` has the steps as its first axis. The same as passing the data
+        to the program's `obs=`.
+
+        Args:
+            **data: Values by site.
+
+        Returns:
+            A new model.
+
+        Raises:
+            SiteNotFound: If a name is no site.
+            ValueError: If a site cannot be observed.
+        """
+        values = self._checked(data, "condition")
+        for name in values:
+            if not self.sites[name].is_random:
+                raise ValueError(
+                    f"Expected a sample site in condition; got '{name}', which is "
+                    f"{self.sites[name].kind.value}. Condition on one of its parents or descendants."
+                )
+        return self._with({**self.observed, **values}, self.held)
+
+    def do(self, **values: Any) -> Model:
+        """Return the model under an intervention: the sites are constants without parents.
+
+        Args:
+            **values: Values by site.
+
+        Returns:
+            A new model.
+
+        Raises:
+            SiteNotFound: If a name is no site.
+        """
+        return self._with(self.observed, {**self.held, **self._checked(values, "do")})
+
+    def _with(self, observed: Mapping[str, Any], held: Mapping[str, Any]) -> Model:
+        model = object.__new__(Model)
+        observed = {name: value for name, value in observed.items() if name not in held}
+        model._set(self.program, self.args, self.kwargs, MappingProxyType(observed), MappingProxyType(held))
+        return model
+
+    def _checked(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        for name in values:
+            if name not in self.sites:
+                raise SiteNotFound(name, self.sites, where)
+        arrays = {name: as_array(value) for name, value in values.items()}
+        for name, array in arrays.items():
+            site = self.sites[name]
+            steps = site.shape[:1] if site.scan is not None else ()
+            if array.shape[: len(steps)] != steps:
+                raise ValueError(
+                    f"Expected {steps[0]} steps along the first axis for site '{name}' in {where}; got shape "
+                    f"{array.shape}. Give one value a step."
+                )
+        return arrays
+
+    @functools.cached_property
+    def _declared(self) -> tuple[BoundProgram, Declarations]:
+        structure, static, _ = split(self.args, self.kwargs)
+        scans: tuple[tuple[str, str], ...] = ()
+        if self.observed or self.held:
+            names = [*self.observed, *self.held]
+            base = Model(self.program, *self.args, **self.kwargs).sites
+            scans = tuple((n, scan) for n in names if (scan := base[n].scan) is not None)
+        return discover(BoundProgram(self.program, structure, static, scans), self._arrays)
+
+    @functools.cached_property
+    def _arrays(self) -> Arrays:
+        return Arrays(split(self.args, self.kwargs)[2], dict(self.observed), dict(self.held))
+
+    @property
+    def declarations(self) -> Declarations:
+        """What one abstract run of the program found."""
+        return self._declared[1]
+
+    @functools.cached_property
+    def sites(self) -> Mapping[str, Site]:
+        """The sites by name, in the order of declaration."""
+        return MappingProxyType({name: d.site for name, d in self.declarations.sites.items()})
+
+    @property
+    def plates(self) -> dict[str, int]:
+        """Sizes of the plates."""
+        return {name: plate.size for name, plate in self.declarations.plates.items()}
+
+    @property
+    def scans(self) -> dict[str, int]:
+        """Lengths of the scans."""
+        return dict(self.declarations.scans)
+
+    @property
+    def latents(self) -> tuple[str, ...]:
+        """Names of the latent sites."""
+        return tuple(name for name, site in self.sites.items() if site.is_latent)
+
+    def check(self) -> None:
+        """Check the observations against their sites.
+
+        Raises:
+            ValueError: If one does not fit; the message names site, index and value.
+        """
+        check_observations(self.declarations)
+
+    @functools.cached_property
+    def bound(self) -> tuple[BoundProgram, Arrays]:
+        """The program as it is compiled, and the arrays that flow through it.
+
+        Arrays that the program needs while it is traced (a number of groups, a boolean index) become
+        part of the program: only they cause another compilation when they change.
+        """
+        bound, arrays = self._declared[0], self._arrays
+        fixed: list[str] = []
+        if Allowance.EAGER_DATA in bound.allowances:
+            fixed = list(arrays.leaves)
+        elif not _traceable(bound, arrays, list(arrays.leaves)):
+            fixed = [name for name in arrays.leaves if not _traceable(bound, arrays, [name])]
+        static = list(bound.static)
+        for name in fixed:
+            static[int(name)] = Constant.of(arrays.leaves[name])
+        leaves = {name: leaf for name, leaf in arrays.leaves.items() if name not in fixed}
+        return replace(bound, static=tuple(static)), replace(arrays, leaves=leaves)
+
+    def arrays(self, precision: Precision) -> Arrays:
+        """Return the arrays that flow through the program, in a precision.
+
+        Args:
+            precision: The precision of the run.
+
+        Returns:
+            The dynamic half of the model.
+
+        Raises:
+            OverflowError: If an integer does not fit.
+        """
+        raw = self.bound[1]
+        labels = self.argument_names
+        return Arrays(
+            {k: convert(v, precision, labels[int(k)]) for k, v in raw.leaves.items()},
+            {k: convert(v, precision, k) for k, v in raw.observed.items()},
+            {k: convert(v, precision, k) for k, v in raw.held.items()},
+        )
+
+    @functools.cached_property
+    def argument_names(self) -> tuple[str, ...]:
+        """Names of the leaves of the arguments, for messages and for `constant_data`."""
+        arguments = inspect.signature(self.program).bind(*self.args, **self.kwargs).arguments
+        names = {id(leaf): name for name, leaf in arguments.items()}
+        paths = jax.tree_util.tree_flatten_with_path((self.args, dict(self.kwargs)))[0]
+        return tuple(
+            names.get(id(leaf), jax.tree_util.keystr(path[1:], simple=True, separator="."))
+            for path, leaf in paths
+        )
+
+    @functools.cached_property
+    def density(self) -> Density:
+        """The static half of the target: equal for models that can share a compilation."""
+        unconstrained = {
+            name: d.unconstrained_shape
+            for name, d in self.declarations.sites.items()
+            if d.unconstrained_shape is not None
+        }
+        scans = tuple((n, s) for n in unconstrained if (s := self.sites[n].scan) is not None)
+        return Density(self.bound[0], Layout(tuple(unconstrained), tuple(unconstrained.values()), scans))
+
+    @functools.cached_property
+    def target(self) -> Target:
+        """The unconstrained log-density with its start and its map to the sites, in JAX's precision."""
+        ambient = Precision.DOUBLE if jnp.result_type(float) == jnp.float64 else Precision.SINGLE
+        return self.density.target(self.arrays(ambient))
+
+    def log_joint(self, values: Mapping[str, Any]) -> Float[Array, ""]:
+        """Return log p(latents, observations) in nats, in double precision.
+
+        Args:
+            values: Values of all latent sites, constrained; a param may be given too.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            SiteNotFound: If a name is no site.
+            ValueError: If a latent has no value, or one of another shape.
+        """
+        given = self._checked(values, "log_joint")
+        for name in self.latents:
+            shape = self.sites[name].shape
+            if name not in given or given[name].shape != shape:
+                got = f"shape {given[name].shape}" if name in given else "none"
+                raise ValueError(
+                    f"Expected a value of shape {shape} for latent site '{name}'; got {got}. Pass one for "
+                    f"each of: {', '.join(self.latents)}."
+                )
+        self.check()
+        scans = tuple((n, s) for n in given if (s := self.sites[n].scan) is not None)
+        with Precision.DOUBLE.active():
+            fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
+            return _log_joint(self.bound[0], scans, self.arrays(Precision.DOUBLE), fixed)
+
+    def sample(self, key: int | Array, num_samples: int = 1000, *, given: Any = None) -> xr.DataTree:
+        """Draw from the prior, or from the predictive distribution given a posterior.
+
+        Observed sites are drawn anew. With `given`, sites that the posterior holds keep its draws.
+
+        Args:
+            key: A seed or a JAX key.
+            num_samples: Number of draws. With `given`, that many of its draws are used, evenly spaced, or
+                all of them if there are fewer.
+            given: A Result, or a DataTree with a posterior.
+
+        Returns:
+            Groups `prior` and `prior_predictive`, or `posterior_predictive`; dimensions chain, draw, then
+            those of the site.
+
+        Raises:
+            SiteNotFound: If the posterior has a site that the program has not.
+        """
+        held = {} if given is None else self._posterior(getattr(given, "data", given), num_samples)
+        count = next((len(v) for v in held.values()), num_samples)
+        scans = tuple((n, s) for n in held if (s := self.sites[n].scan) is not None)
+        with Precision.DOUBLE.active():
+            keys = jax.random.split(as_key(key), count)
+            drawn = _replicate(self.bound[0], scans, self.arrays(Precision.DOUBLE), keys, held)
+            latent, replicated = ({k: np.asarray(v)[None] for k, v in d.items()} for d in drawn)
+        groups = {"posterior_predictive": replicated}
+        if given is None:
+            groups = {"prior": latent, "prior_predictive": replicated}
+        return datatree.tree(groups, self.sites)
+
+    def _posterior(self, tree: xr.DataTree, num_samples: int) -> dict[str, np.ndarray]:
+        held = {}
+        for name, array in datatree.site_variables(tree["posterior"]):
+            if name not in self.sites:
+                raise SiteNotFound(name, self.sites, "given")
+            if self.sites[name].is_latent:
+                flat = array.to_numpy().reshape(-1, *self.sites[name].shape)
+                picked = np.unique(np.linspace(0, len(flat) - 1, num_samples).astype(int))
+                held[name] = flat[picked]
+        return held
+
+
+def _traceable(bound: BoundProgram, arrays: Arrays, names: list[str]) -> bool:
+    """Whether the program can be traced with these leaves abstract."""
+
+    def run(leaves: dict[str, Any]) -> None:
+        abstract_run(bound, replace(arrays, leaves={**arrays.leaves, **leaves}))
+
+    try:
+        jax.eval_shape(run, {name: arrays.leaves[name] for name in names})
+    except CONCRETENESS_ERRORS:
+        return False
+    return True
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _log_joint(bound: BoundProgram, scans: tuple, arrays: Arrays, values: dict[str, Any]) -> Array:
+    terms = log_probs(bound.trace(arrays, Fix(None, values, dict(scans))))
+    return total(terms, jnp.result_type(float))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _replicate(
+    bound: BoundProgram, scans: tuple, arrays: Arrays, keys: Array, held: dict[str, Any]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    known = tuple(held)
+
+    def once(key: Array, values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
+        observed: set[str] = set()
+        handler = Replicate(None, values, dict(scans), observed)
+        values = latent_values(bound.trace(arrays, handler, key))
+        return {k: v for k, v in values.items() if k not in observed and k not in known}, {
+            k: v for k, v in values.items() if k in observed
+        }
+
+    return jax.vmap(once)(keys, held)

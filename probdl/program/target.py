@@ -1,0 +1,139 @@
+"""A model as an iterative method sees it: a log-density over unconstrained positions."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from probdl.program.bound import Arrays, BoundProgram
+from probdl.program.handlers import Unconstrain, is_factor
+
+
+class Target(NamedTuple):
+    """All that an iterative method ever sees of a model.
+
+    Attributes:
+        log_density: Position (dim,) -> unnormalised log-density in nats, Jacobian included.
+        init: Key -> a starting position (dim,), uniform on (-2, 2) in each coordinate.
+        constrain: Position (dim,) -> values of the latent and deterministic sites.
+    """
+
+    log_density: Callable[[Float[Array, " dim"]], Float[Array, ""]]
+    init: Callable[[Array], Float[Array, " dim"]]
+    constrain: Callable[[Float[Array, " dim"]], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each latent site lies in a flat position.
+
+    Attributes:
+        names: The latent sites, in order.
+        shapes: Shapes of their unconstrained values.
+        scan_of: The scan that each scanned one is in.
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    scan_of: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def dim(self) -> int:
+        """Number of unconstrained coordinates."""
+        return sum(math.prod(shape) for shape in self.shapes)
+
+    def unravel(self, position: Float[Array, " dim"]) -> dict[str, Array]:
+        """Split a position into the unconstrained values of the sites.
+
+        Args:
+            position: Shape (dim,).
+
+        Returns:
+            One array a site.
+
+        Example:
+            >>> layout = Layout(("a", "b"), ((), (2,)))
+            >>> {k: v.shape for k, v in layout.unravel(jnp.arange(3.0)).items()}
+            {'a': (), 'b': (2,)}
+        """
+        values, start = {}, 0
+        for name, shape in zip(self.names, self.shapes, strict=True):
+            stop = start + math.prod(shape)
+            values[name] = position[start:stop].reshape(shape)
+            start = stop
+        return values
+
+
+@dataclass(frozen=True)
+class Density:
+    """The static half of a target: what a compiled step is compiled for.
+
+    Two models of the same program and the same shapes share it, so they share the compilation.
+    """
+
+    bound: BoundProgram
+    layout: Layout
+
+    def target(self, arrays: Arrays) -> Target:
+        """Return the target for some data.
+
+        Args:
+            arrays: The dynamic half of the model; inside a compiled function these are its arguments.
+
+        Returns:
+            The target.
+        """
+        return Target(
+            functools.partial(self._log_density, arrays),
+            self._init,
+            functools.partial(self._constrain, arrays),
+        )
+
+    def site_log_probs(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
+        """Return the log-probability of each site at a position, unreduced: shape of its batch."""
+        return log_probs(self._trace(arrays, position))
+
+    def _trace(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Any]:
+        handler = Unconstrain(None, self.layout.unravel(position), dict(self.layout.scan_of))
+        return self.bound.trace(arrays, handler)
+
+    def _log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+        return total(self.site_log_probs(arrays, position), position.dtype)
+
+    def _init(self, key: Array) -> Float[Array, " dim"]:
+        return jax.random.uniform(key, (self.layout.dim,), minval=-2.0, maxval=2.0)
+
+    def _constrain(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
+        return latent_values(self._trace(arrays, position))
+
+
+def log_probs(trace: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the scaled log-probability of each sample site of a trace, in nats."""
+    found = {}
+    for name, msg in trace.items():
+        if msg["type"] == "sample":
+            log_prob = msg["fn"].log_prob(msg["value"])
+            found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
+    return found
+
+
+def total(by_site: Mapping[str, Array], dtype: Any) -> Float[Array, ""]:
+    """Add up log-probabilities."""
+    return sum((jnp.sum(term) for term in by_site.values()), jnp.zeros((), dtype))
+
+
+def latent_values(trace: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the values of the latent and deterministic sites of a trace."""
+    return {
+        name: jnp.asarray(msg["value"])
+        for name, msg in trace.items()
+        if (msg["type"] == "sample" and not msg["is_observed"] and not is_factor(msg))
+        or (msg["type"] == "deterministic" and not msg.get("intervened", False))
+    }
