@@ -1,0 +1,197 @@
+"""Pictures of graphs: circles, plates and arrows as in a textbook."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probdl.errors import SiteNotFound
+from probdl.report.diagram import Diagram, Direction, read_diagram
+from probdl.report.labels import visible
+from probdl.report.scene import Scene
+from probdl.report.text import draw_text
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+SUFFIXES = (".svg", ".png", ".pdf", ".dot")
+
+__all__ = ["Direction", "Drawing", "draw"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The picture of a graph; it shows itself in a notebook and prints as text.
+
+    Attributes:
+        diagram: What it shows.
+        text: The graph as text.
+
+    Example:
+        >>> import networkx as nx
+        >>> drawing = draw(nx.DiGraph([("mu", "x")]))
+        >>> print(drawing)
+        ○ mu  latent
+        ○ x   latent  ← mu
+        >>> drawing.svg().startswith("<svg")
+        True
+    """
+
+    diagram: Diagram
+    text: str
+
+    @property
+    def source(self) -> str:
+        """The picture in DOT, the language of Graphviz."""
+        from probdl.report.dot import dot_source, placed_source
+        from probdl.report.spacing import lay_out
+
+        if self.diagram.is_nested:
+            return dot_source(self.diagram)
+        return placed_source(lay_out(self.diagram))
+
+    def svg(self) -> str:
+        """Return the picture as SVG.
+
+        Returns:
+            The SVG.
+
+        Raises:
+            NoRenderer: If neither `dot` nor `graphviz-pure` is installed.
+        """
+        from probdl.report.svg import paint_svg
+
+        return paint_svg(self._scene)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture to a file; missing folders are made.
+
+        Args:
+            path: Where to; the suffix says what: .svg, .png, .pdf or .dot.
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: If the suffix is another.
+            NoRenderer: If neither `dot` nor `graphviz-pure` is installed; .dot needs neither.
+        """
+        path = Path(path)
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise ValueError(
+                f"Expected a file name ending in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}; "
+                f"got '{path.name}'. Write for example '{path.stem or 'graph'}.svg'."
+            )
+        if suffix in (".svg", ".dot"):
+            text = self.svg() if suffix == ".svg" else self.source
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            return path
+        from probdl.report.canvas import save_painting
+
+        scene = self._scene
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_painting(scene, path)
+        return path
+
+    def __str__(self) -> str:
+        """Return the graph as text."""
+        return self.text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the picture for a notebook: SVG where it can be drawn, text always."""
+        try:
+            return {"text/plain": self.text, "image/svg+xml": self.svg()}
+        except Exception as error:  # a notebook shows the text rather than a traceback
+            return {"text/plain": f"{self.text}\n\nNo picture: {error}"}
+
+    @cached_property
+    def _scene(self) -> Scene:
+        from probdl.report.render import arrange
+
+        return arrange(self.diagram)
+
+
+def draw(
+    graph: nx.DiGraph,
+    *,
+    distributions: bool = False,
+    highlight: Iterable[Hashable | tuple[Hashable, Hashable]] = (),
+    direction: Direction = Direction.DOWN,
+) -> Drawing:
+    """Draw a graph as textbooks do.
+
+    White circles are latent, shaded ones observed, double ones deterministic; dots are fixed, squares
+    are factors; a box is a plate, a dashed one a scan, a tinted one a network. Dashed edges come from
+    an earlier step.
+
+    Args:
+        graph: The graph of a program, or any directed graph.
+        distributions: Whether to write each site's distribution below its name.
+        highlight: Nodes, and edges as pairs (parent, child), to draw in colour.
+        direction: Where children are drawn.
+
+    Returns:
+        The drawing.
+
+    Raises:
+        TypeError: If `graph` is no DiGraph, or `highlight` is one string.
+        SiteNotFound: If a node of `highlight` is not in the graph.
+        ValueError: If an edge of `highlight` is not in the graph.
+
+    Example:
+        >>> import networkx as nx
+        >>> drawing = draw(nx.DiGraph([("theta", "y")]), highlight=["theta", ("theta", "y")])
+        >>> "θ" in drawing.source
+        True
+    """
+    import networkx as nx
+
+    if not isinstance(graph, nx.DiGraph):
+        raise TypeError(
+            f"Expected a networkx.DiGraph; got {type(graph).__name__}. Write draw(graph(model)) for a model."
+        )
+    nodes, edges = _highlighted(graph, highlight)
+    diagram = read_diagram(graph, distributions=distributions, nodes=nodes, edges=edges, direction=direction)
+    return Drawing(diagram, draw_text(graph))
+
+
+def _highlighted(
+    graph: nx.DiGraph, highlight: Iterable[Any]
+) -> tuple[frozenset[Hashable], frozenset[tuple[Hashable, Hashable]]]:
+    if isinstance(highlight, str):
+        raise TypeError(
+            f"Expected nodes and edges in highlight; got the string '{highlight}'. "
+            f"Write highlight=['{highlight}']."
+        )
+    nodes, edges = set(), set()
+    for item in highlight:
+        if item in graph:
+            nodes.add(item)
+        elif isinstance(item, tuple) and len(item) == 2:
+            edges.add(_edge(graph, *item))
+        else:
+            raise SiteNotFound(visible(item), map(visible, graph), "highlight")
+    return frozenset(nodes), frozenset(edges)
+
+
+def _edge(graph: nx.DiGraph, tail: Hashable, head: Hashable) -> tuple[Hashable, Hashable]:
+    for node in (tail, head):
+        if node not in graph:
+            raise SiteNotFound(visible(node), map(visible, graph), "highlight")
+    if not graph.has_edge(tail, head):
+        known = ", ".join(map(visible, graph.predecessors(head))) or "none"
+        remedy = (
+            f"Write ('{visible(head)}', '{visible(tail)}'): the parent comes first."
+            if graph.has_edge(head, tail)
+            else f"The parents of '{visible(head)}': {known}."
+        )
+        raise ValueError(
+            f"Expected an edge of the graph in highlight; got ('{visible(tail)}', '{visible(head)}'). "
+            f"{remedy}"
+        )
+    return tail, head
