@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from numpyro import plate
 
 
@@ -51,7 +52,7 @@ def _numpy_on_tracers() -> Iterator[None]:
     def function(_: Any, called: Any, __: Any, args: tuple, options: dict[str, Any]) -> Any:
         return getattr(jnp, called.__name__)(*args, **options)
 
-    tracer: Any = jax.core.Tracer
+    tracer: Any = Tracer
     tracer.__array_ufunc__, tracer.__array_function__ = ufunc, function
     try:
         yield

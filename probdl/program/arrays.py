@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from probdl.program.precision import Precision
@@ -32,7 +33,7 @@ def convert(value: Any, precision: Precision, name: str) -> Any:
         >>> convert(np.array([1, 2]), Precision.SINGLE, "y").dtype
         dtype('int32')
     """
-    kind = value.dtype.kind if not jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) else "key"
+    kind = value.dtype.kind if not jnp.issubdtype(value.dtype, jax.dtypes.extended) else "key"
     if kind == "f":
         return value.astype(precision.floating)
     if kind in "iu" and value.dtype.itemsize >= precision.integer.itemsize:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpyro import handlers
+from numpyro import handlers, validation_enabled
 
 from probdl.program.allowances import Allowance, allow
 from probdl.program.handlers import Everywhere, Intervene, Observe
@@ -80,19 +81,27 @@ class BoundProgram:
             program = Intervene(program, arrays.held, scan_of)
         return program
 
-    def trace(self, arrays: Arrays, handler: Everywhere, key: Any = 0) -> dict[str, dict[str, Any]]:
+    def trace(
+        self, arrays: Arrays, handler: Everywhere, key: Any = 0, *, validate: bool = False
+    ) -> dict[str, dict[str, Any]]:
         """Run the program under one handler and return NumPyro's trace of it.
 
         Args:
             arrays: The dynamic half.
             handler: The handler to run it under; its own program is ignored.
             key: Seed or key of what is left to be drawn.
+            validate: Whether NumPyro checks the parameters of the distributions where they are known.
 
         Returns:
             The messages of all sites, by name.
         """
         program = self.callable(arrays)
-        with allow(self.allowances), handlers.trace() as trace, handlers.seed(rng_seed=key), handler:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(allow(self.allowances))
+            stack.enter_context(validation_enabled(validate))
+            trace = stack.enter_context(handlers.trace())
+            stack.enter_context(handlers.seed(rng_seed=key))
+            stack.enter_context(handler)
             program()
         return trace
 

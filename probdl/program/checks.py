@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 from probdl.program.discover import Declaration, Declarations, Plate
 
@@ -86,7 +86,7 @@ def _unmasked(declaration: Declaration, value: np.ndarray) -> np.ndarray:
     mask = declaration.mask
     if mask is None:
         return np.ones(value.shape, bool)
-    if isinstance(mask, jax.core.Tracer):
+    if isinstance(mask, Tracer):
         return np.zeros(value.shape, bool)
     array = np.asarray(mask)
     return np.broadcast_to(array.reshape(array.shape + (1,) * declaration.site.event_dim), value.shape)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from numpyro.distributions import biject_to
 
 from probdl.program.allowances import Allowance
@@ -50,11 +51,19 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Declarations:
-    """All that a program declares, in the order of declaration."""
+    """All that a program declares, in the order of declaration.
+
+    Attributes:
+        sites: The sites.
+        plates: The plates.
+        scans: Lengths of the scans.
+        states: Shapes and types of the mutable states of networks.
+    """
 
     sites: dict[str, Declaration] = field(default_factory=dict)
     plates: dict[str, Plate] = field(default_factory=dict)
     scans: dict[str, int] = field(default_factory=dict)
+    states: dict[str, Any] = field(default_factory=dict)
 
 
 class _Discover(Everywhere):
@@ -181,7 +190,7 @@ def _mask(fn: Any) -> Any:
 
 
 def _is_abstract(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declarations]:
@@ -214,14 +223,17 @@ def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declara
 
 
 def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declarations:
-    def run(unit: jax.Array) -> dict[str, Any]:
+    def run(unit: jax.Array) -> dict[str, dict[str, Any]]:
         handler.unit = unit
-        trace = bound.trace(arrays, handler)
-        return {name: msg["value"] for name, msg in trace.items() if msg["type"] == "param"}
+        trace = bound.trace(arrays, handler, validate=True)
+        return {
+            kind: {name: msg["value"] for name, msg in trace.items() if msg["type"] == kind}
+            for kind in ("param", "mutable")
+        }
 
     values = jax.eval_shape(run, jax.ShapeDtypeStruct((), jnp.result_type(float)))
-    found = {name: replace(d, value=values.get(name)) for name, d in handler.found.items()}
-    return Declarations(found, handler.plates, handler.scans)
+    found = {name: replace(d, value=values["param"].get(name)) for name, d in handler.found.items()}
+    return Declarations(found, handler.plates, handler.scans, values["mutable"])
 
 
 def abstract_run(bound: BoundProgram, arrays: Arrays) -> None:

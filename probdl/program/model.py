@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +15,17 @@ from jaxtyping import Array, Float
 
 from probdl.errors import SiteNotFound
 from probdl.program import datatree
-from probdl.program.allowances import Allowance
 from probdl.program.arrays import convert
-from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram, Constant, as_array, split
+from probdl.program.bound import Arrays, BoundProgram, as_array, split
 from probdl.program.checks import check_observations
-from probdl.program.discover import Declarations, abstract_run, discover
-from probdl.program.handlers import Fix, Replicate
+from probdl.program.compilable import compilable
+from probdl.program.discover import Declarations, discover
 from probdl.program.keys import as_key
 from probdl.program.precision import Precision
+from probdl.program.runs import log_joint, replicate
+from probdl.program.signature import check_call, leaf_names
 from probdl.program.sites import Site
-from probdl.program.target import Density, Layout, Target, latent_values, log_probs, total
+from probdl.program.target import Density, Layout, Target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,14 +62,7 @@ class Model:
     def __init__(self, program: Callable, *args: Any, **kwargs: Any) -> None:
         if not callable(program):
             raise TypeError(f"Expected a NumPyro program, a callable; got {type(program).__name__}.")
-        try:
-            inspect.signature(program).bind(*args, **kwargs)
-        except TypeError as error:
-            name = getattr(program, "__name__", type(program).__name__)
-            raise TypeError(
-                f"Expected the arguments of program '{name}{inspect.signature(program)}'; got a call with a "
-                f"{error}. Pass its inputs to Model({name}, ...)."
-            ) from None
+        check_call(program, args, kwargs)
         self._set(program, args, MappingProxyType(kwargs), MappingProxyType({}), MappingProxyType({}))
 
     def _set(self, *values: Any) -> None:
@@ -128,11 +121,10 @@ class Model:
         arrays = {name: as_array(value) for name, value in values.items()}
         for name, array in arrays.items():
             site = self.sites[name]
-            steps = site.shape[:1] if site.scan is not None else ()
-            if array.shape[: len(steps)] != steps:
+            if site.scan is not None and array.shape[:1] != site.shape[:1]:
                 raise ValueError(
-                    f"Expected {steps[0]} steps along the first axis for site '{name}' in {where}; got shape "
-                    f"{array.shape}. Give one value a step."
+                    f"Expected {site.shape[0]} steps along the first axis for site '{name}' in {where}; got "
+                    f"shape {array.shape}. Give one value a step."
                 )
         return arrays
 
@@ -141,14 +133,17 @@ class Model:
         structure, static, _ = split(self.args, self.kwargs)
         scans: tuple[tuple[str, str], ...] = ()
         if self.observed or self.held:
-            names = [*self.observed, *self.held]
-            base = Model(self.program, *self.args, **self.kwargs).sites
-            scans = tuple((n, scan) for n in names if (scan := base[n].scan) is not None)
-        return discover(BoundProgram(self.program, structure, static, scans), self._arrays)
+            scans = Model(self.program, *self.args, **self.kwargs)._scans_of([*self.observed, *self.held])
+        return discover(BoundProgram(self.program, structure, static, scans), self._data)
 
     @functools.cached_property
-    def _arrays(self) -> Arrays:
+    def _data(self) -> Arrays:
         return Arrays(split(self.args, self.kwargs)[2], dict(self.observed), dict(self.held))
+
+    @property
+    def bound_to_data(self) -> tuple[BoundProgram, Arrays]:
+        """The program and its data as they were given."""
+        return self._declared[0], self._data
 
     @property
     def declarations(self) -> Declarations:
@@ -190,17 +185,7 @@ class Model:
         Arrays that the program needs while it is traced (a number of groups, a boolean index) become
         part of the program: only they cause another compilation when they change.
         """
-        bound, arrays = self._declared[0], self._arrays
-        fixed: list[str] = []
-        if Allowance.EAGER_DATA in bound.allowances:
-            fixed = list(arrays.leaves)
-        elif not _traceable(bound, arrays, list(arrays.leaves)):
-            fixed = [name for name in arrays.leaves if not _traceable(bound, arrays, [name])]
-        static = list(bound.static)
-        for name in fixed:
-            static[int(name)] = Constant.of(arrays.leaves[name])
-        leaves = {name: leaf for name, leaf in arrays.leaves.items() if name not in fixed}
-        return replace(bound, static=tuple(static)), replace(arrays, leaves=leaves)
+        return compilable(*self.bound_to_data)
 
     def arrays(self, precision: Precision) -> Arrays:
         """Return the arrays that flow through the program, in a precision.
@@ -225,13 +210,7 @@ class Model:
     @functools.cached_property
     def argument_names(self) -> tuple[str, ...]:
         """Names of the leaves of the arguments, for messages and for `constant_data`."""
-        arguments = inspect.signature(self.program).bind(*self.args, **self.kwargs).arguments
-        names = {id(leaf): name for name, leaf in arguments.items()}
-        paths = jax.tree_util.tree_flatten_with_path((self.args, dict(self.kwargs)))[0]
-        return tuple(
-            names.get(id(leaf), jax.tree_util.keystr(path[1:], simple=True, separator="."))
-            for path, leaf in paths
-        )
+        return leaf_names(self.program, self.args, self.kwargs)
 
     @functools.cached_property
     def density(self) -> Density:
@@ -241,7 +220,7 @@ class Model:
             for name, d in self.declarations.sites.items()
             if d.unconstrained_shape is not None
         }
-        scans = tuple((n, s) for n in unconstrained if (s := self.sites[n].scan) is not None)
+        scans = self._scans_of(unconstrained)
         return Density(self.bound[0], Layout(tuple(unconstrained), tuple(unconstrained.values()), scans))
 
     @functools.cached_property
@@ -273,10 +252,9 @@ class Model:
                     f"each of: {', '.join(self.latents)}."
                 )
         self.check()
-        scans = tuple((n, s) for n in given if (s := self.sites[n].scan) is not None)
         with Precision.DOUBLE.active():
             fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
-            return _log_joint(self.bound[0], scans, self.arrays(Precision.DOUBLE), fixed)
+            return log_joint(self.bound[0], self._scans_of(given), self.arrays(Precision.DOUBLE), fixed)
 
     def sample(self, key: int | Array, num_samples: int = 1000, *, given: Any = None) -> xr.DataTree:
         """Draw from the prior, or from the predictive distribution given a posterior.
@@ -298,19 +276,22 @@ class Model:
         """
         held = {} if given is None else self._posterior(getattr(given, "data", given), num_samples)
         count = next((len(v) for v in held.values()), num_samples)
-        scans = tuple((n, s) for n in held if (s := self.sites[n].scan) is not None)
         with Precision.DOUBLE.active():
             keys = jax.random.split(as_key(key), count)
-            drawn = _replicate(self.bound[0], scans, self.arrays(Precision.DOUBLE), keys, held)
+            arrays = self.arrays(Precision.DOUBLE)
+            drawn = replicate(self.bound[0], self._scans_of(held), arrays, keys, held)
             latent, replicated = ({k: np.asarray(v)[None] for k, v in d.items()} for d in drawn)
         groups = {"posterior_predictive": replicated}
         if given is None:
             groups = {"prior": latent, "prior_predictive": replicated}
         return datatree.tree(groups, self.sites)
 
+    def _scans_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        return tuple((n, scan) for n in names if (scan := self.sites[n].scan) is not None)
+
     def _posterior(self, tree: xr.DataTree, num_samples: int) -> dict[str, np.ndarray]:
         held = {}
-        for name, array in datatree.site_variables(tree["posterior"]):
+        for name, array in datatree.site_variables(tree.children["posterior"]):
             if name not in self.sites:
                 raise SiteNotFound(name, self.sites, "given")
             if self.sites[name].is_latent:
@@ -318,39 +299,3 @@ class Model:
                 picked = np.unique(np.linspace(0, len(flat) - 1, num_samples).astype(int))
                 held[name] = flat[picked]
         return held
-
-
-def _traceable(bound: BoundProgram, arrays: Arrays, names: list[str]) -> bool:
-    """Whether the program can be traced with these leaves abstract."""
-
-    def run(leaves: dict[str, Any]) -> None:
-        abstract_run(bound, replace(arrays, leaves={**arrays.leaves, **leaves}))
-
-    try:
-        jax.eval_shape(run, {name: arrays.leaves[name] for name in names})
-    except CONCRETENESS_ERRORS:
-        return False
-    return True
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _log_joint(bound: BoundProgram, scans: tuple, arrays: Arrays, values: dict[str, Any]) -> Array:
-    terms = log_probs(bound.trace(arrays, Fix(None, values, dict(scans))))
-    return total(terms, jnp.result_type(float))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _replicate(
-    bound: BoundProgram, scans: tuple, arrays: Arrays, keys: Array, held: dict[str, Any]
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    known = tuple(held)
-
-    def once(key: Array, values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:
-        observed: set[str] = set()
-        handler = Replicate(None, values, dict(scans), observed)
-        values = latent_values(bound.trace(arrays, handler, key))
-        return {k: v for k, v in values.items() if k not in observed and k not in known}, {
-            k: v for k, v in values.items() if k in observed
-        }
-
-    return jax.vmap(once)(keys, held)
