@@ -12,7 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
+from jax.extend.core import Literal, jaxpr_as_fun
 
 from probdl.graphs.flow import Flow, Sources, constant
 from probdl.graphs.known import known_results
@@ -69,7 +69,7 @@ class Dataflow:
         else:
             inner = _inner_jaxpr(name, params, len(ins))
             if inner is not None:
-                return self._closed(inner, ins)
+                return self.run(*inner, ins)
         reads = apply_rule(name, params, ins, outs, self.sources)
         known = known_results(eqn, ins) if not any(flow.reads for flow in ins) else [None] * len(outs)
         return [Flow(s, r, k) for s, r, k in zip(outs, reads, known, strict=True)]
@@ -175,16 +175,16 @@ def everything_for(reads: Reads, shape: tuple[int, ...]) -> Reads:
     return transform(reads, (), lambda a: a.reshape((1,) * len(shape)), lambda _: None)
 
 
-def _inner_jaxpr(name: str, params: dict[str, Any], count: int) -> Any:
-    """Return the closed jaxpr of a call whose inputs are the operands, or None."""
+def _inner_jaxpr(name: str, params: dict[str, Any], count: int) -> tuple[Any, Sequence[Any]] | None:
+    """Return the jaxpr and the constants of a call whose inputs are the operands, or None."""
     if name in ("custom_root", "custom_linear_solve"):
         return None
     for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
         inner = params.get(key)
         if inner is not None:
-            closed = inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
-            if len(closed.jaxpr.invars) == count:
-                return closed
+            jaxpr, consts = (inner.jaxpr, inner.consts) if hasattr(inner, "consts") else (inner, ())
+            if len(jaxpr.invars) == count:
+                return jaxpr, consts
     return None
 
 
