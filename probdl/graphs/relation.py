@@ -21,8 +21,8 @@ class Read:
 
     Attributes:
         positions: By plate or scan of the parent: an int is an offset from the child's own position, an
-            array holds the position read by each element of the child (-1: none), over the child's axes
-            in the order of `axes`; None means all positions.
+            array holds the position read by each element of the child, over `axes` (of length one along
+            those that it does not depend on); None means all positions.
         where: For which elements of the child it holds, over `axes`; None means for all.
         axes: The plates and scans of the child, outermost first.
     """

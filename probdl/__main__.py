@@ -1,0 +1,7 @@
+"""`python -m probdl` is the command line."""
+
+import sys
+
+from probdl.cli import main
+
+sys.exit(main())
