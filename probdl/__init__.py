@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from probdl.program.precision import Precision
     from probdl.program.sites import Site, SiteKind
     from probdl.program.target import Target
-    from probdl.report.draw import Direction, Drawing, draw
+    from probdl.report.diagram import Direction
+    from probdl.report.draw import Drawing, draw
     from probdl.report.plots import plot
 
 _EXPORTS = {
     "CyclicGraph": "probdl.errors",
-    "Direction": "probdl.report.draw",
+    "Direction": "probdl.report.diagram",
     "Drawing": "probdl.report.draw",
     "HMC": "probdl.inference.mcmc.hmc",
     "Method": "probdl.inference.method",

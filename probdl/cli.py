@@ -155,7 +155,7 @@ def bound_model(module: Any, path: Path) -> Model:
     make = getattr(module, "model", None)
     if not callable(make):
         raise TypeError(
-            f"Expected a function model() in {path}; got none. Add: def model(): return pdl.Model(program, ...)"
+            f"Expected a function model() in {path}; got none. Add one that returns pdl.Model(program, ...)."
         )
     model = make()
     if not isinstance(model, pdl.Model):
@@ -177,7 +177,8 @@ def _method(module: Any, options: argparse.Namespace) -> Method:
         known.pop("Method")
         if options.method not in known:
             raise ValueError(
-                f"Expected a method for --method; got '{options.method}'. {did_you_mean(options.method, known)}"
+                f"Expected a method for --method; got '{options.method}'. "
+                f"{did_you_mean(options.method, known)}"
             )
         method = known[options.method]()
     given = {name: getattr(options, name) for name in COUNTS if getattr(options, name) is not None}

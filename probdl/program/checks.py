@@ -1,4 +1,4 @@
-"""Checks of observations against the sites that they belong to, before anything is compiled."""
+"""Checks of data against the sites that they belong to, before anything is compiled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from jax.core import Tracer
 
+from probdl.errors import SiteNotFound
 from probdl.program.discover import Declaration, Declarations, Plate
+from probdl.program.sites import Site
 
 
 def check_observations(declared: Declarations) -> None:
@@ -26,6 +28,54 @@ def check_observations(declared: Declarations) -> None:
             _check_shape(declaration, declared.plates)
             if declaration.observation is not None:
                 _check_values(declaration, np.asarray(declaration.observation))
+
+
+def check_values(sites: Mapping[str, Site], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Check that values belong to sites, and have one step each along a scan.
+
+    Args:
+        sites: The sites of the model.
+        values: Arrays by site.
+        where: The call that got them, for the message.
+
+    Returns:
+        The values.
+
+    Raises:
+        SiteNotFound: If a name is no site.
+        ValueError: If a scanned site has another number of steps.
+    """
+    for name, array in values.items():
+        if name not in sites:
+            raise SiteNotFound(name, sites, where)
+        site = sites[name]
+        if site.scan is not None and array.shape[:1] != site.shape[:1]:
+            raise ValueError(
+                f"Expected {site.shape[0]} steps along the first axis for site '{name}' in {where}; got "
+                f"shape {array.shape}. Give one value a step."
+            )
+    return dict(values)
+
+
+def check_complete(sites: Mapping[str, Site], values: Mapping[str, Any]) -> None:
+    """Check that every latent site has a value of its shape.
+
+    Args:
+        sites: The sites of the model.
+        values: Arrays by site.
+
+    Raises:
+        ValueError: If one has none, or one of another shape.
+    """
+    latents = [site for site in sites.values() if site.is_latent]
+    for site in latents:
+        value = values.get(site.name)
+        if value is None or value.shape != site.shape:
+            got = "none" if value is None else f"shape {value.shape}"
+            raise ValueError(
+                f"Expected a value of shape {site.shape} for latent site '{site.name}'; got {got}. Pass one "
+                f"for each of: {', '.join(s.name for s in latents)}."
+            )
 
 
 def _check_shape(declaration: Declaration, plates: Mapping[str, Plate]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probdl.errors import SiteNotFound
 from probdl.program.sites import Site
 
 if TYPE_CHECKING:
@@ -165,3 +166,27 @@ def site_variables(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataArray]]:
         for variable, array in node.to_dataset(inherit=True).data_vars.items():
             plain = f"{path}/{variable}" if path else str(variable)
             yield array.attrs.get("site", plain), array
+
+
+def posterior_draws(data: xr.DataTree, sites: Mapping[str, Site], count: int) -> dict[str, np.ndarray]:
+    """Return posterior draws of the latent sites, chains one after another.
+
+    Args:
+        data: A tree with the group `posterior`.
+        sites: The sites of the model.
+        count: How many draws, evenly spaced; all if there are fewer.
+
+    Returns:
+        Arrays with the draws along the first axis.
+
+    Raises:
+        SiteNotFound: If the posterior has a site that the model has not.
+    """
+    held = {}
+    for name, array in site_variables(data.children["posterior"]):
+        if name not in sites:
+            raise SiteNotFound(name, sites, "given")
+        if sites[name].is_latent:
+            flat = array.to_numpy().reshape(-1, *sites[name].shape)
+            held[name] = flat[np.unique(np.linspace(0, len(flat) - 1, count).astype(int))]
+    return held

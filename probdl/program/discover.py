@@ -162,6 +162,9 @@ def distribution_name(fn: Any) -> str:
     while type(fn).__name__ in ("ExpandedDistribution", "Independent", "MaskedDistribution"):
         fn = fn.base_dist
     name = type(fn).__name__
+    if name.endswith(("TruncatedDistribution", "TransformedDistribution")):
+        kind = "Truncated" if name.endswith("TruncatedDistribution") else "Transformed"
+        return kind + distribution_name(fn.base_dist)
     return name.removesuffix("Probs").removesuffix("Logits")
 
 

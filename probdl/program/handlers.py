@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpyro
 from numpyro.distributions import biject_to
-from numpyro.distributions.util import sum_rightmost
 from numpyro.primitives import Messenger
 
 Message = dict[str, Any]
@@ -169,7 +168,7 @@ class Unconstrain(Everywhere):
         bijection = biject_to(msg["fn"].support)
         value = bijection(z)
         log_det = bijection.log_abs_det_jacobian(z, value)
-        event_dim = len(msg["fn"].event_shape)
-        log_det = sum_rightmost(log_det, jnp.ndim(log_det) - jnp.ndim(value) + event_dim)
+        within = jnp.ndim(log_det) - jnp.ndim(value) + len(msg["fn"].event_shape)
+        log_det = jnp.sum(log_det, axis=tuple(range(-within, 0)))
         msg["value"] = value
         numpyro.factor(f"_{name}_log_det", log_det)

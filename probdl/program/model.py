@@ -13,12 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.errors import SiteNotFound
-from probdl.program import datatree
 from probdl.program.arrays import convert
 from probdl.program.bound import Arrays, BoundProgram, as_array, split
-from probdl.program.checks import check_observations
+from probdl.program.checks import check_complete, check_observations, check_values
 from probdl.program.compilable import compilable
+from probdl.program.datatree import posterior_draws, tree
 from probdl.program.discover import Declarations, discover
 from probdl.program.keys import as_key
 from probdl.program.precision import Precision
@@ -115,18 +114,7 @@ class Model:
         return model
 
     def _checked(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-        for name in values:
-            if name not in self.sites:
-                raise SiteNotFound(name, self.sites, where)
-        arrays = {name: as_array(value) for name, value in values.items()}
-        for name, array in arrays.items():
-            site = self.sites[name]
-            if site.scan is not None and array.shape[:1] != site.shape[:1]:
-                raise ValueError(
-                    f"Expected {site.shape[0]} steps along the first axis for site '{name}' in {where}; got "
-                    f"shape {array.shape}. Give one value a step."
-                )
-        return arrays
+        return check_values(self.sites, {k: as_array(v) for k, v in values.items()}, where)
 
     @functools.cached_property
     def _declared(self) -> tuple[BoundProgram, Declarations]:
@@ -243,14 +231,7 @@ class Model:
             ValueError: If a latent has no value, or one of another shape.
         """
         given = self._checked(values, "log_joint")
-        for name in self.latents:
-            shape = self.sites[name].shape
-            if name not in given or given[name].shape != shape:
-                got = f"shape {given[name].shape}" if name in given else "none"
-                raise ValueError(
-                    f"Expected a value of shape {shape} for latent site '{name}'; got {got}. Pass one for "
-                    f"each of: {', '.join(self.latents)}."
-                )
+        check_complete(self.sites, given)
         self.check()
         with Precision.DOUBLE.active():
             fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
@@ -274,7 +255,9 @@ class Model:
         Raises:
             SiteNotFound: If the posterior has a site that the program has not.
         """
-        held = {} if given is None else self._posterior(getattr(given, "data", given), num_samples)
+        held = (
+            {} if given is None else posterior_draws(getattr(given, "data", given), self.sites, num_samples)
+        )
         count = next((len(v) for v in held.values()), num_samples)
         with Precision.DOUBLE.active():
             keys = jax.random.split(as_key(key), count)
@@ -284,18 +267,7 @@ class Model:
         groups = {"posterior_predictive": replicated}
         if given is None:
             groups = {"prior": latent, "prior_predictive": replicated}
-        return datatree.tree(groups, self.sites)
+        return tree(groups, self.sites)
 
     def _scans_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
         return tuple((n, scan) for n in names if (scan := self.sites[n].scan) is not None)
-
-    def _posterior(self, tree: xr.DataTree, num_samples: int) -> dict[str, np.ndarray]:
-        held = {}
-        for name, array in datatree.site_variables(tree.children["posterior"]):
-            if name not in self.sites:
-                raise SiteNotFound(name, self.sites, "given")
-            if self.sites[name].is_latent:
-                flat = array.to_numpy().reshape(-1, *self.sites[name].shape)
-                picked = np.unique(np.linspace(0, len(flat) - 1, num_samples).astype(int))
-                held[name] = flat[picked]
-        return held
