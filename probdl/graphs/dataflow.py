@@ -43,7 +43,9 @@ class Dataflow:
         Returns:
             One flow a result.
         """
-        env: dict[Any, Flow] = dict(zip(jaxpr.constvars, map(constant, consts), strict=True))
+        env: dict[Any, Flow] = {
+            var: constant(value, given=True) for var, value in zip(jaxpr.constvars, consts, strict=True)
+        }
         env.update(zip(jaxpr.invars, inputs, strict=True))
 
         def read(var: Any) -> Flow:
@@ -72,7 +74,8 @@ class Dataflow:
                 return self.run(*inner, ins)
         reads = apply_rule(name, params, ins, outs, self.sources)
         known = known_results(eqn, ins) if not any(flow.reads for flow in ins) else [None] * len(outs)
-        return [Flow(s, r, k) for s, r, k in zip(outs, reads, known, strict=True)]
+        given = any(flow.given for flow in ins)
+        return [Flow(s, r, k, given) for s, r, k in zip(outs, reads, known, strict=True)]
 
     def _cond(self, params: dict[str, Any], ins: list[Flow], outs: list[tuple[int, ...]]) -> list[Flow]:
         index, operands = ins[0], ins[1:]

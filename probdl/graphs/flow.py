@@ -24,11 +24,14 @@ class Flow:
         shape: Its shape.
         reads: The elements of sites that each of its elements reads.
         known: Computes its value, where it depends on no site; None where it is unknown.
+        given: Whether the value comes from data. A zero in data is a coincidence, one in the program is not:
+            only the latter can remove an edge.
     """
 
     shape: tuple[int, ...]
     reads: Reads = field(default_factory=dict)
     known: Callable[[], Any] | None = None
+    given: bool = False
 
     def value(self) -> np.ndarray | None:
         """Return the value if it is known and small enough to look at, else None."""
@@ -83,9 +86,9 @@ def picked(flow: Flow, position: np.ndarray) -> Reads:
     return moved if inside.all() else restrict(moved, inside, position.shape)
 
 
-def constant(value: Any) -> Flow:
+def constant(value: Any, *, given: bool = False) -> Flow:
     """Return the flow of a constant."""
-    return Flow(tuple(np.shape(value)), {}, lambda: value)
+    return Flow(tuple(np.shape(value)), {}, lambda: value, given)
 
 
 Shape = tuple[int, ...]

@@ -9,7 +9,7 @@ import numpy as np
 from probdl.graphs.flow import Flow, Rule, Shape, Sources, picked
 from probdl.graphs.indexing import INDEXING
 from probdl.graphs.rearrange import REARRANGING
-from probdl.graphs.strands import ALL, DENSE_LIMIT, Reads, restrict, transform, union
+from probdl.graphs.strands import DENSE_LIMIT, Reads, restrict, transform, union
 
 ELEMENTWISE = frozenset(
     """
@@ -45,10 +45,10 @@ def elementwise(_: dict[str, Any], ins: list[Flow], outs: list[Shape], __: Sourc
 
 
 def multiply(params: dict[str, Any], ins: list[Flow], outs: list[Shape], sources: Sources) -> list[Reads]:
-    """A product with a known zero does not read the other factor."""
+    """A product with a zero that stands in the program does not read the other factor."""
     parts = []
     for flow, other in (ins, ins[::-1]):
-        factor = other.value() if flow.reads and not other.reads else None
+        factor = other.value() if flow.reads and not other.reads and not other.given else None
         reads = lifted(flow, len(outs[0]))
         if factor is not None and not np.all(factor):
             nonzero = factor.reshape(factor.shape or (1,) * len(outs[0])) != 0
@@ -147,13 +147,12 @@ def dot_general(params: dict[str, Any], ins: list[Flow], outs: list[Shape], sour
     )
     parts = []
     for i, (flow, other) in enumerate(((lhs, rhs), (rhs, lhs))):
+        axes, others = contracting[i], contracting[1 - i]
         if flow.reads:
-            sparse = _sparse(
-                flow, other, contracting[i], contracting[1 - i], batching, free[1 - i], i, outs[0]
-            )
-            parts.append(
-                _contracted(flow, contracting[i], places[i], outs[0], sources) if sparse is None else sparse
-            )
+            found = None
+            if len(axes) == 1:
+                found = _sparse(flow, other, others[0], batching, free[1 - i], outs[0])
+            parts.append(_contracted(flow, axes, places[i], outs[0], sources) if found is None else found)
     return [union(parts, outs[0])]
 
 
@@ -174,35 +173,22 @@ def _contracted(
 
 
 def _sparse(
-    flow: Flow,
-    other: Flow,
-    axes: tuple[int, ...],
-    other_axes: tuple[int, ...],
-    batching: Any,
-    other_free: list[int],
-    side: int,
-    out: Shape,
+    flow: Flow, other: Flow, other_axis: int, batching: Any, free: list[int], out: Shape
 ) -> Reads | None:
-    """Return exact reads of a vector times a known matrix with few entries in each row, else None."""
-    matrix = other.value() if len(flow.shape) == 1 and not batching[0] and len(axes) == 1 else None
-    if matrix is None or matrix.all() or matrix.size > DENSE_LIMIT or len(other_free) > 1:
+    """Return exact reads of a vector times a known matrix with few entries in each row, else None.
+
+    Data select elements only if each row has one entry: other zeros in them may be coincidences.
+    """
+    matrix = other.value() if len(flow.shape) == 1 and not batching[0] else None
+    if matrix is None or matrix.all() or matrix.size > DENSE_LIMIT or len(free) > 1:
         return None
-    rows = np.moveaxis(matrix != 0, other_axes[0], -1).reshape(out + (flow.shape[0],))
-    entries = int(rows.sum(-1).max(initial=0))
-    if entries > 4:
-        touched = rows.any(0) if rows.ndim > 1 else rows
-        return None if touched.all() else _only(flow, touched, out)
-    order = np.argsort(~rows, axis=-1, kind="stable")
+    rows = np.moveaxis(matrix != 0, other_axis, -1).reshape(*out, flow.shape[0])
     count = rows.sum(-1)
-    return union((picked(flow, np.where(k < count, order[..., k], -1)) for k in range(entries)), out)
-
-
-def _only(flow: Flow, touched: np.ndarray, out: Shape) -> Reads | None:
-    kept = restrict(flow.reads, touched, flow.shape)
-    return {
-        source: tuple(s._replace(at=tuple(ALL for _ in s.at), where=None) for s in found[:1])
-        for source, found in kept.items()
-    }
+    if count.max(initial=0) > 4 or (other.given and (count != 1).any()):
+        return None
+    order = np.argsort(~rows, axis=-1, kind="stable")
+    entries = range(int(count.max(initial=0)))
+    return union((picked(flow, np.where(k < count, order[..., k], -1)) for k in entries), out)
 
 
 def convolution(params: dict[str, Any], ins: list[Flow], outs: list[Shape], sources: Sources) -> list[Reads]:

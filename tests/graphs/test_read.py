@@ -255,3 +255,23 @@ def test_no_array_is_computed(monkeypatch):
     graph = read(program, jnp.ones((2000, 2000)), jnp.ones(2000))
     assert set(graph.edges) == {("w", "y")}
     assert not computed
+
+
+def test_zeros_in_data_are_coincidences_and_zeros_in_the_program_are_not():
+    def program(x, y):
+        a, b, c = (normal(name, 0, 1) for name in "abc")
+        numpyro.sample("y", dist.Normal(a * x + b * 0.0 + c * jnp.zeros(3), 1), obs=y)
+
+    assert set(read(program, np.zeros(3), np.zeros(3)).edges) == {("a", "y")}
+
+
+def test_a_one_hot_design_is_a_gather():
+    def program(design):
+        with numpyro.plate("group", 3):
+            a = normal("a", 0, 1)
+        with numpyro.plate("n", 4):
+            normal("y", design @ a, 1)
+
+    edge = read(program, np.eye(3)[[0, 2, 1, 1]]).edges["a", "y"]
+    np.testing.assert_array_equal(edge["gathered"]["group"][0], [0, 2, 1, 1])
+    assert read(program, np.zeros((4, 3))).edges["a", "y"]["crossed"] == {"group"}
