@@ -17,6 +17,7 @@ MASK = jnp.array([True, False, True, True, False, True])
 SPARSE = jnp.eye(SIZE)[INDEX] + 2 * jnp.eye(SIZE)[PERMUTATION]
 
 EXACT = {
+    "times literal mask": lambda x: x * jnp.arange(SIZE).astype(bool),
     "exp": jnp.exp,
     "reverse": lambda x: x[::-1],
     "roll": lambda x: jnp.roll(x, 2),
@@ -25,16 +26,16 @@ EXACT = {
     "lag": lambda x: jnp.concatenate([jnp.zeros(1), x[:-1]]),
     "pad": lambda x: jnp.pad(x[2:], (0, 2)),
     "mask": lambda x: jnp.where(MASK, x, 0.0),
-    "times mask": lambda x: x * MASK,
     "update": lambda x: x.at[1].set(0.0),
     "scatter": lambda x: jnp.zeros(SIZE).at[PERMUTATION].set(x),
-    "sparse matrix": lambda x: SPARSE @ x,
     "stack": lambda x: jnp.stack([x, x[::-1]])[1],
     "matrix": lambda x: jnp.reshape(x, (2, 3)).T.reshape(-1),
     "vmap": jax.vmap(lambda e: jnp.sin(e) + 1),
     "first of two": lambda x: jnp.split(jnp.concatenate([x, 2 * x]), 2)[0],
 }
 COARSE = {
+    "sparse matrix": lambda x: SPARSE @ x,
+    "times mask": lambda x: x * MASK,
     "cumsum": jnp.cumsum,
     "centre": lambda x: x - x.mean(),
     "partial sum": lambda x: x + x[:3].sum(),
