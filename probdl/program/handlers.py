@@ -114,7 +114,7 @@ class Intervene(Everywhere):
 
     def visit(self, msg: Message) -> None:
         """Turn a held site into a constant that stands under the same name."""
-        if msg["type"] in ("sample", "deterministic") and msg["name"] in self.values:
+        if msg["type"] in ("sample", "deterministic", "param") and msg["name"] in self.values:
             msg["type"], msg["intervened"] = "deterministic", True
             msg["value"] = self.value(msg["name"])
 

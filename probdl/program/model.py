@@ -23,7 +23,7 @@ from probdl.program.keys import as_key
 from probdl.program.precision import Precision
 from probdl.program.runs import log_joint, replicate
 from probdl.program.signature import check_call, leaf_names
-from probdl.program.sites import Site
+from probdl.program.sites import Site, SiteKind
 from probdl.program.target import Density, Layout, Target
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Model:
     observed: Mapping[str, Any]
     held: Mapping[str, Any]
 
-    def __init__(self, program: Callable, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, program: Callable, /, *args: Any, **kwargs: Any) -> None:
         if not callable(program):
             raise TypeError(f"Expected a NumPyro program, a callable; got {type(program).__name__}.")
         check_call(program, args, kwargs)
@@ -68,7 +68,7 @@ class Model:
         for name, value in zip(("program", "args", "kwargs", "observed", "held"), values, strict=True):
             object.__setattr__(self, name, value)
 
-    def condition(self, **data: Any) -> Model:
+    def condition(self, /, **data: Any) -> Model:
         """Return the model with sites observed.
 
         A value for a site inside a `scan` has the steps as its first axis. The same as passing the data
@@ -93,7 +93,7 @@ class Model:
                 )
         return self._with({**self.observed, **values}, self.held)
 
-    def do(self, **values: Any) -> Model:
+    def do(self, /, **values: Any) -> Model:
         """Return the model under an intervention: the sites are constants without parents.
 
         Args:
@@ -104,8 +104,16 @@ class Model:
 
         Raises:
             SiteNotFound: If a name is no site.
+            ValueError: If a site is a factor.
         """
-        return self._with(self.observed, {**self.held, **self._checked(values, "do")})
+        held = self._checked(values, "do")
+        for name in held:
+            if self.sites[name].kind is SiteKind.FACTOR:
+                raise ValueError(
+                    f"Expected a site with a value in do; got '{name}', a factor, which has no value. "
+                    f"Intervene on the sites that it reads."
+                )
+        return self._with(self.observed, {**self.held, **held})
 
     def _with(self, observed: Mapping[str, Any], held: Mapping[str, Any]) -> Model:
         model = object.__new__(Model)
@@ -214,8 +222,7 @@ class Model:
     @functools.cached_property
     def target(self) -> Target:
         """The unconstrained log-density with its start and its map to the sites, in JAX's precision."""
-        ambient = Precision.DOUBLE if jnp.result_type(float) == jnp.float64 else Precision.SINGLE
-        return self.density.target(self.arrays(ambient))
+        return self.density.target(self.arrays(Precision(jnp.result_type(float).name)))
 
     def log_joint(self, values: Mapping[str, Any]) -> Float[Array, ""]:
         """Return log p(latents, observations) in nats, in double precision.

@@ -95,6 +95,27 @@ def test_do_removes_the_density_of_the_site():
     assert model.latents == ("mu", "theta")
 
 
+def test_do_holds_params_and_refuses_factors():
+    def program():
+        w = numpyro.param("w", 1.0)
+        x = numpyro.sample("x", dist.Normal(w, 1))
+        numpyro.factor("f", -x)
+
+    model = pdl.Model(program).do(w=3.0)
+    close(model.log_joint({"x": 2.0}), stats.norm(3, 1).logpdf(2.0) - 2.0)
+    assert model.sites["w"].kind is pdl.SiteKind.INTERVENED
+    with pytest.raises(ValueError, match="got 'f', a factor, which has no value"):
+        model.do(f=0.0)
+
+
+def test_arguments_may_have_any_name():
+    def program(program, self):
+        numpyro.sample("self", dist.Normal(program, self))
+
+    model = pdl.Model(program, program=1.0, self=2.0).condition(self=1.5)
+    close(model.log_joint({}), stats.norm(1, 2).logpdf(1.5))
+
+
 def test_an_intervention_overrides_an_observation():
     model = pdl.Model(schools, SIGMA).condition(tau=3.0).do(tau=2.0)
     assert model.sites["tau"].kind is pdl.SiteKind.INTERVENED
