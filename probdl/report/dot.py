@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from probdl.report.captions import caption_area, captioned
 from probdl.report.diagram import DOTS, LAG_SIZE, NOTE_SIZE, Diagram, Direction, Link, Mark
 from probdl.report.labels import SUBSCRIPT_SCALE, Label, Script
 from probdl.report.ranking import downward, homes_of, row_counts, stacks
-from probdl.report.routing import loop, straight
+from probdl.report.routing import free_course, loop
 from probdl.report.scene import Curve, Frame, Point, Rectangle, Scene, fitted, outline
 from probdl.report.style import (
     BOX_FILL,
@@ -120,15 +121,18 @@ def read_layout(diagram: Diagram, layout: dict[str, Any]) -> Scene:
             curves.append(loop(link, diagram, centres[link.head]))
         else:
             edge = edges.get(ends) or edges[ends[1], ends[0]]
-            curves.append(straight(link, diagram, centres, frames) or _curve(link, edge, tall))
+            curves.append(free_course(link, diagram, centres, frames) or _curve(link, edge, tall))
     return fitted(diagram, centres, tuple(curves), captioned(frames, curves))
 
 
 def _header(diagram: Diagram) -> list[str]:
     rank = "LR" if diagram.direction is Direction.RIGHT else "TB"
+    fans = Counter(link.head for link in diagram.links)
+    ranksep = min(0.42 + 0.12 * max(max(fans.values(), default=0) - 3, 0), 1.2)
     return [
         "digraph {",
-        f'  graph [rankdir={rank}, bgcolor="{PAPER}", nodesep=0.35, ranksep=0.42, fontname="{FONT}"]',
+        f'  graph [rankdir={rank}, bgcolor="{PAPER}", fontname="{FONT}", nodesep=0.35, '
+        f"ranksep={ranksep:.2f}]",
         f'  node [shape=ellipse, style=filled, fixedsize=true, fontname="{FONT}", color="{INK}"]',
         f'  edge [arrowsize=0.7, fontname="{FONT}", fontsize={LAG_SIZE:g}, color="{INK}"]',
     ]

@@ -13,12 +13,15 @@ ARROW = 7.0
 LOOP = 24.0
 CLEARANCE = 4.0
 LARGEST_BEND = 90.0
+SLIGHT_BENDS = (0.0, 0.08, -0.08, 0.16, -0.16, 0.24, -0.24)
 BENDS = (0.0, 0.2, -0.2, 0.4, -0.4, 0.6, -0.6)
 SAMPLES = 24
 
 
-def straight(link: Link, diagram: Diagram, centres: Sequence[Point], frames: Sequence[Frame]) -> Curve | None:
-    """Return a straight link, or None where something is in its way.
+def free_course(
+    link: Link, diagram: Diagram, centres: Sequence[Point], frames: Sequence[Frame]
+) -> Curve | None:
+    """Return a straight link, else the least bent one, or None where something is in the way of all.
 
     Args:
         link: The link.
@@ -31,12 +34,15 @@ def straight(link: Link, diagram: Diagram, centres: Sequence[Point], frames: Seq
     """
     if link.tail == link.head or _has_way_back(link, diagram):
         return None
-    curve = _bent(link, diagram, centres, 0.0)
     foreign = [frame.sides for frame in frames if not {link.tail, link.head} & frame.box.members]
-    is_free = _is_free(curve, link, diagram, centres) and not any(
-        sides.touches(point) for sides in foreign for point in samples(curve)
-    )
-    return curve if is_free else None
+    length = math.dist(centres[link.tail], centres[link.head])
+    for bend in SLIGHT_BENDS:
+        curve = _bent(link, diagram, centres, bend * length)
+        if _is_free(curve, link, diagram, centres) and not any(
+            sides.touches(point) for sides in foreign for point in samples(curve)
+        ):
+            return curve
+    return None
 
 
 def route(link: Link, diagram: Diagram, centres: Sequence[Point]) -> Curve:
