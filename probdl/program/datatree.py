@@ -81,6 +81,7 @@ def group(
         array = np.asarray(value)
         own, names = _own_dims(name, array, sites, len(leading), dims)
         array = array.reshape(array.shape[: len(leading)] + own)
+        names = tuple(dim.replace("/", SLASH) for dim in names)
         labels = {d: coords.get(d, np.arange(n)) for d, n in zip(names, own, strict=True)}
         labels |= {d: np.arange(n) for d, n in zip(leading, array.shape, strict=False)}
         path, variable = variable_name(name, values)

@@ -1,0 +1,119 @@
+"""A run as the groups of a DataTree."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from probdl.inference.method import Method, Options
+from probdl.program.bound import Arrays, BoundProgram
+from probdl.program.datatree import tree
+from probdl.program.handlers import Everywhere
+from probdl.program.model import Model
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+PROVENANCE = ("probdl_version", "jax_version", "numpyro_version", "method", "key", "created_at")
+
+
+def assemble(
+    model: Model, values: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray], options: Options
+) -> xr.DataTree:
+    """Arrange draws and data.
+
+    Args:
+        model: The model.
+        values: Draws by site, (chain, draw, ...).
+        stats: Statistics of each transition, (chain, draw).
+        options: How they are labelled.
+
+    Returns:
+        Groups posterior, sample_stats, observed_data and constant_data; the latter two only if there are any.
+    """
+    import xarray as xr
+
+    observed = observations(model)
+    labels = {"dims": options.dims, "coords": options.coords}
+    parts = [
+        tree({"posterior": values}, model.sites, **labels),
+        tree({"sample_stats": stats}, {}),
+        tree({"observed_data": observed} if observed else {}, model.sites, (), **labels),
+    ]
+    constants = constant_arrays(model, observed)
+    parts.append(tree({"constant_data": constants} if constants else {}, {}, (), **labels))
+    return xr.DataTree.from_dict(
+        {node.path: node.to_dataset(inherit=False) for part in parts for node in part.subtree}
+    )
+
+
+def observations(model: Model) -> dict[str, np.ndarray]:
+    """Return the values of the observed sites.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Arrays by site.
+    """
+    names = [name for name, site in model.sites.items() if site.is_observed]
+    known = {name: model.declarations.sites[name].observation for name in names} | dict(model.observed)
+    if any(known.get(name) is None for name in names):
+        computed = _observed_values(*model.bound)
+        known |= {name: computed[name] for name in names if known.get(name) is None}
+    return {name: np.asarray(known[name]) for name in names}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _observed_values(bound: BoundProgram, arrays: Arrays) -> dict[str, Array]:
+    trace = bound.trace(arrays, Everywhere())
+    return {
+        name: jnp.asarray(msg["value"])
+        for name, msg in trace.items()
+        if msg["type"] == "sample" and msg["is_observed"] and msg["value"] is not None
+    }
+
+
+def constant_arrays(model: Model, observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the array arguments of the program that are no observations, by name."""
+    found = {}
+    for position, leaf in model.bound_to_data[1].leaves.items():
+        name = model.argument_names[int(position)]
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype.kind == "O":
+            continue
+        array = np.asarray(leaf)
+        if not any(_same(array, value) for value in observed.values()):
+            found[name] = array
+    return found
+
+
+def _same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.shape == b.shape and a.dtype.kind == b.dtype.kind and bool(np.allclose(a, b, equal_nan=True))
+
+
+def provenance(key: Array, method: Method) -> dict[str, Any]:
+    """Return where a result comes from.
+
+    Args:
+        key: The key of the run.
+        method: Its method.
+
+    Returns:
+        Attributes of types that every file format holds.
+    """
+    return {
+        "inference_library": "probdl",
+        **{f"{name}_version": version(name) for name in ("probdl", "jax", "numpyro")},
+        "method": repr(method),
+        "key": json.dumps([str(jax.random.key_impl(key)), np.asarray(jax.random.key_data(key)).tolist()]),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
