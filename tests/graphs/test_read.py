@@ -275,3 +275,21 @@ def test_a_one_hot_design_is_a_gather():
     edge = read(program, np.eye(3)[[0, 2, 1, 1]]).edges["a", "y"]
     np.testing.assert_array_equal(edge["gathered"]["group"][0], [0, 2, 1, 1])
     assert read(program, np.zeros((4, 3))).edges["a", "y"]["crossed"] == {"group"}
+
+
+def test_parameters_of_lower_and_of_higher_rank_than_the_site():
+    def program():
+        rows, columns = numpyro.plate("r", 3, dim=-2), numpyro.plate("c", 3, dim=-1)
+        with rows:
+            scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+        with columns:
+            mean = normal("mean", 0, 1)
+            rate = numpyro.sample("rate", dist.HalfNormal(1.0))
+            numpyro.sample("v", dist.MultivariateNormal(jnp.zeros(2), rate[:, None, None] * jnp.eye(2)))
+        with rows, columns:
+            normal("y", mean, scale)
+
+    graph = read(program)
+    assert graph.edges["mean", "y"]["aligned"] == {"c"}
+    assert graph.edges["scale", "y"]["aligned"] == {"r"}
+    assert graph.edges["rate", "v"]["aligned"] == {"c"}
