@@ -288,8 +288,10 @@ def test_parameters_of_lower_and_of_higher_rank_than_the_site():
             numpyro.sample("v", dist.MultivariateNormal(jnp.zeros(2), rate[:, None, None] * jnp.eye(2)))
         with rows, columns:
             normal("y", mean, scale)
+            normal("z", mean, 1)
 
     graph = read(program)
+    assert graph.edges["mean", "z"]["aligned"] == {"c"}
     assert graph.edges["mean", "y"]["aligned"] == {"c"}
     assert graph.edges["scale", "y"]["aligned"] == {"r"}
     assert graph.edges["rate", "v"]["aligned"] == {"c"}
