@@ -171,5 +171,6 @@ def loaded(statement):
 
 def test_heavy_packages_are_loaded_when_first_needed():
     assert loaded("import probdl") == []
-    assert set(loaded("from probdl import Model, graph, draw, infer, plot")) <= {"jax", "numpyro"}
+    assert set(loaded("from probdl import Model, graph, draw, plot")) <= {"jax", "numpyro"}
+    assert set(loaded("from probdl import infer, NUTS")) <= {"jax", "numpyro", "blackjax"}
     assert loaded("import probdl.cli") == []
