@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from probdl.inference.mcmc.nuts import NUTS
     from probdl.inference.method import Method
     from probdl.inference.result import Result
-    from probdl.inference.status import Status
+    from probdl.inference.status import Finding, InferenceWarning, Status
     from probdl.program.model import Model
     from probdl.program.precision import Precision
     from probdl.program.sites import Site, SiteKind
@@ -31,7 +31,9 @@ _EXPORTS = {
     "CyclicGraph": "probdl.errors",
     "Direction": "probdl.report.diagram",
     "Drawing": "probdl.report.draw",
+    "Finding": "probdl.inference.status",
     "HMC": "probdl.inference.mcmc.hmc",
+    "InferenceWarning": "probdl.inference.status",
     "Method": "probdl.inference.method",
     "Model": "probdl.program.model",
     "NUTS": "probdl.inference.mcmc.nuts",
@@ -53,7 +55,9 @@ __all__ = [  # noqa: RUF022
     "CyclicGraph",
     "Direction",
     "Drawing",
+    "Finding",
     "HMC",
+    "InferenceWarning",
     "Method",
     "Model",
     "NUTS",

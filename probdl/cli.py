@@ -74,7 +74,7 @@ def _run(options: argparse.Namespace) -> None:
     print(drawing.text, end="\n\n")
     print(f"Inferred with {method} from key {options.key}.", flush=True)
     result = pdl.infer(model, method, key=options.key)
-    result.save(out / "result.nc")
+    result.save(out / "result.nc", overwrite=True)
     print(result.summary(), end="\n\n")
     written = [out / "result.nc"]
     for name, picture in (("graph.svg", drawing.save), ("posterior.png", pdl.plot(result).savefig)):

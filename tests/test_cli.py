@@ -72,7 +72,7 @@ def test_run(coin, tmp_path, capsys):
     words = ["run", str(coin), "--out", str(out), "--num-samples", "40", "--key", "3"]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    for part in ("bias", "NUTS(num_samples=40, num_warmup=60, num_chains=2", "r_hat", "Written:"):
+    for part in ("bias", "NUTS(num_samples=40, num_warmup=60, num_chains=2) from key 3", "r_hat", "Written:"):
         assert part in printed
     assert sorted(p.name for p in out.iterdir()) == ["graph.svg", "posterior.png", "result.nc"]
 

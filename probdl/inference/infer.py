@@ -11,7 +11,6 @@ from jaxtyping import Array
 
 from probdl.errors import NotApplicable
 from probdl.inference import compilation_cache
-from probdl.inference.mcmc.nuts import NUTS
 from probdl.inference.method import Method, Options
 from probdl.inference.result import Result
 from probdl.program.keys import as_key
@@ -70,7 +69,7 @@ def infer(
         >>> round(float(result["bias"].mean()), 1)  # 8/12
         0.7
     """
-    method = NUTS() if method is None else method
+    method = _default_method() if method is None else method
     for name, value, kind in (("model", model, Model), ("method", method, Method)):
         if not isinstance(value, kind):
             raise TypeError(
@@ -83,3 +82,9 @@ def infer(
     compilation_cache.enable()
     options = Options(None if store is None else Path(store), overwrite, progress, dims or {}, coords or {})
     return method.run(as_key(key), model, options)
+
+
+def _default_method() -> Method:
+    from probdl.inference.mcmc.nuts import NUTS  # imports BlackJAX, which other methods do not need
+
+    return NUTS()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,11 @@ class Method(abc.ABC):
 
     A new method subclasses the family that it belongs to (such as `MarkovChain`), which says how it runs.
     """
+
+    def __str__(self) -> str:
+        """Return the name with the hyper-parameters that are not the default ones."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in values.items())})"
 
     @abc.abstractmethod
     def applicable(self, model: Model) -> str | None:

@@ -7,7 +7,6 @@ so that a reader never sees half of one.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,11 +69,11 @@ class StoredDraws:
             {name: part[:, :1] for name, part in block.items()} for block in (values, stats)
         )
         template = assemble(self._model, first, first_stats, self._options)
-        template.attrs.update(self._attributes)
+        template.attrs.update({**self._attributes, COMMITTED: 0})
         encoding = {
             node.path: {
-                str(name): {"chunks": self._chunks(array.shape, array.dtype.itemsize)}
-                for name, array in node.to_dataset(inherit=False).data_vars.items()
+                str(name): {"chunks": self._chunks(array)}
+                for name, array in node.to_dataset(inherit=False).variables.items()
                 if "draw" in array.dims
             }
             for node in template.subtree
@@ -86,10 +85,10 @@ class StoredDraws:
             if isinstance(array, zarr.Array) and "draw" in dims:
                 self._make_room(path, array)
 
-    def _chunks(self, shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-        row = itemsize * shape[0] * math.prod(shape[2:])
-        rows = max(1, min(self._capacity, CHUNK_BYTES // max(row, 1)))
-        return (shape[0], rows, *(max(n, 1) for n in shape[2:]))
+    def _chunks(self, array: xr.Variable) -> tuple[int, ...]:
+        """Return chunks of about a megabyte that split the draws only."""
+        rows = max(1, min(self._capacity, CHUNK_BYTES // max(array.nbytes, 1)))
+        return tuple(rows if dim == "draw" else max(n, 1) for dim, n in array.sizes.items())
 
     def _make_room(self, path: str, array: Any) -> None:
         group, name = path.split("/")[0], array.attrs.get("site")
@@ -151,6 +150,8 @@ def open_store(path: Path) -> xr.DataTree:
     committed = tree.attrs.get(COMMITTED)
     if committed is None:
         return tree
+    if committed == 0:
+        raise ValueError(f"Expected draws in the store '{path}'; got none yet. Wait, or run it again.")
     drawn = xr.DataTree.from_dict(
         {
             node.path: node.to_dataset(inherit=False).isel(draw=slice(committed), missing_dims="ignore")

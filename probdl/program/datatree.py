@@ -188,6 +188,7 @@ def posterior_draws(data: xr.DataTree, sites: Mapping[str, Site], count: int) ->
         if name not in sites:
             raise SiteNotFound(name, sites, "given")
         if sites[name].is_latent:
-            flat = array.to_numpy().reshape(-1, *sites[name].shape)
+            draws = array.sizes["chain"] * array.sizes["draw"]
+            flat = array.to_numpy().reshape(draws, *sites[name].shape)
             held[name] = flat[np.unique(np.linspace(0, len(flat) - 1, count).astype(int))]
     return held

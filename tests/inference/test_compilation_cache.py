@@ -41,6 +41,7 @@ def run(before="", **environment):
     return int(hits), int(misses), path
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_almost_nothing(tmp_path):
     hits, misses, path = run(XDG_CACHE_HOME=tmp_path)
     assert path == str(tmp_path / "probdl" / "xla")
@@ -51,22 +52,26 @@ def test_a_second_process_compiles_almost_nothing(tmp_path):
     assert hits == first
 
 
+@pytest.mark.slow
 def test_it_works_after_an_earlier_compilation(tmp_path):
     early = "jax.jit(lambda x: x + 1)(1.0)"
     run(before=early, XDG_CACHE_HOME=tmp_path)
     assert run(before=early, XDG_CACHE_HOME=tmp_path)[0] > 0
 
 
+@pytest.mark.slow
 def test_off_switch(tmp_path):
     assert run(XDG_CACHE_HOME=tmp_path, PROBDL_COMPILATION_CACHE="off") == (0, 0, "None")
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_users_choice_is_left_alone(tmp_path):
     before = f"jax.config.update('jax_compilation_cache_dir', {str(tmp_path / 'mine')!r})"
     assert run(before=before, XDG_CACHE_HOME=tmp_path)[2] == str(tmp_path / "mine")
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
     assert run(XDG_CACHE_HOME=tmp_path / "file") == (0, 0, "None")
