@@ -68,7 +68,10 @@ def main() -> None:
         for size in SIZES:
             program = make(size)
             rounds = [
-                (seconds(lambda: pdl.graph(pdl.Model(program))), seconds(lambda: get_model_relations(program)))
+                (
+                    seconds(lambda: pdl.graph(pdl.Model(program))),
+                    seconds(lambda: get_model_relations(program)),
+                )
                 for _ in range(3 if size <= 300 else 2)
             ]
             ours, theirs = (min(column) for column in zip(*rounds, strict=True))

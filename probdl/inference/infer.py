@@ -13,6 +13,7 @@ from probdl.errors import NotApplicable
 from probdl.inference import compilation_cache
 from probdl.inference.method import Method, Options
 from probdl.inference.result import Result
+from probdl.program.datatree import check_labels
 from probdl.program.keys import as_key
 from probdl.program.model import Model
 
@@ -51,7 +52,8 @@ def infer(
     Raises:
         TypeError: If the model, the method or the key is none.
         NotApplicable: If the method cannot treat the model; the message names the site.
-        ValueError: If the data do not fit the program, or its log-density is finite nowhere.
+        SiteNotFound: If a name in `dims` is no site.
+        ValueError: If data, dims or coords do not fit the program, or its log-density is finite nowhere.
         FileExistsError: If there is something at `store`.
         KeyboardInterrupt: If the user stops the run before the first draw.
 
@@ -77,6 +79,7 @@ def infer(
                 f"Call infer(Model(program, ...), NUTS(), key=0)."
             )
     model.check()
+    check_labels(model.sites, dims or {}, coords or {})
     if reason := method.applicable(model):
         raise NotApplicable(type(method).__name__, reason, method.instead)
     compilation_cache.enable()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from probdl.errors import SiteNotFound
-from probdl.program.sites import Site
+from probdl.program.sites import Site, SiteKind
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,7 +79,7 @@ def group(
     tables: dict[str, dict[str, xr.DataArray]] = {"": {}}
     for name, value in values.items():
         array = np.asarray(value)
-        own, names = _own_dims(name, array, sites, len(leading), dims)
+        own, names = _own_dims(name, array.shape[len(leading) :], sites, dims)
         array = array.reshape(array.shape[: len(leading)] + own)
         names = tuple(dim.replace("/", SLASH) for dim in names)
         labels = {d: coords.get(d, np.arange(n)) for d, n in zip(names, own, strict=True)}
@@ -120,10 +120,45 @@ def tree(
     return xr.DataTree.from_dict(nodes)
 
 
+def check_labels(
+    sites: Mapping[str, Site], dims: Mapping[str, Sequence[str]], coords: Mapping[str, Any]
+) -> None:
+    """Check the user's names of dimensions and coordinates, before there is anything to lose.
+
+    Args:
+        sites: The sites of the model.
+        dims: Names of the dimensions by site.
+        coords: Coordinates by dimension.
+
+    Raises:
+        SiteNotFound: If a name in `dims` is no site.
+        ValueError: If names or coordinates do not fit.
+    """
+    lengths: dict[str, tuple[str, int]] = {}
+    for name in dims:
+        if name not in sites:
+            raise SiteNotFound(name, sites, "dims")
+    for site in sites.values():
+        if site.kind not in (SiteKind.FACTOR, SiteKind.PARAM, SiteKind.INTERVENED):
+            own, names = _own_dims(site.name, site.shape, sites, dims)
+            for dim, length in zip(names, own, strict=True):
+                other, before = lengths.setdefault(dim, (site.name, length))
+                if before != length:
+                    raise ValueError(
+                        f"Expected dimension '{dim}' to have one length; got {before} for site '{other}' and "
+                        f"{length} for site '{site.name}'. Name them differently in dims."
+                    )
+    for dim, labels in coords.items():
+        if dim in lengths and len(labels) != lengths[dim][1]:
+            raise ValueError(
+                f"Expected {lengths[dim][1]} coordinates for dimension '{dim}'; got {len(labels)}. Give one "
+                f"a position."
+            )
+
+
 def _own_dims(
-    name: str, array: np.ndarray, sites: Mapping[str, Site], skip: int, dims: Mapping[str, Sequence[str]]
+    name: str, shape: tuple[int, ...], sites: Mapping[str, Site], dims: Mapping[str, Sequence[str]]
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    shape = array.shape[skip:]
     site = sites.get(name)
     if site is not None and site.shape == shape:
         names, axes = site_dims(site, sites)

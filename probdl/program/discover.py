@@ -213,10 +213,15 @@ def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declara
     for extra in ((), (Allowance.NUMPY_ON_LATENTS,), (Allowance.EAGER_DATA,)):
         allowed += extra
         way = replace(bound, allowances=allowed)
+        attempt = _Discover()
         try:
-            return way, _run(way, arrays, _Discover())
+            return way, _run(way, arrays, attempt)
         except CONCRETENESS_ERRORS as error:
             reason = error
+        except ValueError as error:
+            if "invalid" in str(error) and "parameter" in str(error):
+                raise _parameter_error(error, attempt) from error
+            raise
         except AssertionError as error:
             if "size of plate" not in str(error):
                 raise _declaration_error(error) from error
@@ -261,6 +266,15 @@ def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:
         f"Expected a program whose structure does not depend on latent values; got one that uses the value "
         f"of site '{culprit}' in Python (an `if`, a loop bound, a shape or an index). Use `jnp.where`, "
         f"`jax.lax.cond` or `numpyro.contrib.control_flow.cond` instead, or condition on '{culprit}'."
+    )
+
+
+def _parameter_error(error: ValueError, attempt: _Discover) -> ValueError:
+    last = next(reversed(attempt.found), None)
+    place = "before the first site" if last is None else f"in the statement after site '{last}'"
+    return ValueError(
+        f"Expected valid parameters of every distribution; got, {place}: {error} Correct the inputs that "
+        f"they are made of."
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from probdl.program.arrays import convert
 from probdl.program.bound import Arrays, BoundProgram, as_array, split
@@ -224,14 +224,14 @@ class Model:
         """The unconstrained log-density with its start and its map to the sites, in JAX's precision."""
         return self.density.target(self.arrays(Precision(jnp.result_type(float).name)))
 
-    def log_joint(self, values: Mapping[str, Any]) -> Float[Array, ""]:
+    def log_joint(self, values: Mapping[str, Any]) -> np.float64:
         """Return log p(latents, observations) in nats, in double precision.
 
         Args:
             values: Values of all latent sites, constrained; a param may be given too.
 
         Returns:
-            A scalar.
+            A scalar; for a function that can be differentiated, see `target`.
 
         Raises:
             SiteNotFound: If a name is no site.
@@ -242,7 +242,8 @@ class Model:
         self.check()
         with Precision.DOUBLE.active():
             fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
-            return log_joint(self.bound[0], self._scans_of(given), self.arrays(Precision.DOUBLE), fixed)
+            arrays = self.arrays(Precision.DOUBLE)
+            return np.float64(log_joint(self.bound[0], self._scans_of(given), arrays, fixed))
 
     def sample(self, key: int | Array, num_samples: int = 1000, *, given: Any = None) -> xr.DataTree:
         """Draw from the prior, or from the predictive distribution given a posterior.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from numpyro import validation_enabled
 
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.handlers import Unconstrain, is_factor
@@ -115,12 +116,17 @@ class Density:
 
 
 def log_probs(trace: Mapping[str, Any]) -> dict[str, Array]:
-    """Return the scaled log-probability of each sample site of a trace, in nats."""
+    """Return the scaled log-probability of each sample site of a trace, in nats.
+
+    It is minus infinity outside the support, whether or not the user has NumPyro's validation enabled:
+    without it, NumPyro gives some distributions a density everywhere.
+    """
     found = {}
-    for name, msg in trace.items():
-        if msg["type"] == "sample":
-            log_prob = msg["fn"].log_prob(msg["value"])
-            found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
+    with validation_enabled(is_validate=True):
+        for name, msg in trace.items():
+            if msg["type"] == "sample":
+                log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
+                found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
     return found
 
 

@@ -337,3 +337,26 @@ def test_empty_data_leave_the_prior():
     assert model.plates == {"school": 0}
     values = {"mu": 1.0, "tau": 2.0, "theta": np.zeros(0)}
     close(model.log_joint(values), stats.norm(0, 5).logpdf(1.0) + stats.halfcauchy(0, 5).logpdf(2.0))
+
+
+def test_nothing_has_density_outside_its_support():
+    def program(y):
+        theta = numpyro.sample("theta", dist.HalfNormal(10))
+        numpyro.sample("y", dist.Uniform(0, theta), obs=y)
+
+    for enabled in (True, False):
+        with numpyro.validation_enabled(is_validate=enabled):
+            model = pdl.Model(program, 3.0)
+            assert model.log_joint({"theta": 2.0}) == -np.inf
+            close(model.log_joint({"theta": 4.0}), stats.halfnorm(0, 10).logpdf(4.0) - np.log(4.0))
+
+
+def test_invalid_parameters_are_placed():
+    def program(scale):
+        numpyro.sample("mu", dist.Normal(0, 1))
+        numpyro.sample("x", dist.Normal(0, scale))
+
+    with pytest.raises(
+        ValueError, match="statement after site 'mu': Normal .* invalid scale parameter"
+    ):
+        _ = pdl.Model(program, -1.0).sites
