@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from probdl.program.target import Target
     from probdl.report.diagram import Direction
     from probdl.report.draw import Drawing, draw
-    from probdl.report.plots import plot
+    from probdl.report.figure import Plot
+    from probdl.report.plots import pair_plot, plot, posterior_plot, rank_plot, trace_plot
 
 _EXPORTS = {
     "CyclicGraph": "probdl.errors",
@@ -38,6 +39,7 @@ _EXPORTS = {
     "Model": "probdl.program.model",
     "NUTS": "probdl.inference.mcmc.nuts",
     "NotApplicable": "probdl.errors",
+    "Plot": "probdl.report.figure",
     "Precision": "probdl.program.precision",
     "Result": "probdl.inference.result",
     "Site": "probdl.program.sites",
@@ -48,10 +50,14 @@ _EXPORTS = {
     "draw": "probdl.report.draw",
     "graph": "probdl.graphs.read",
     "infer": "probdl.inference.infer",
+    "pair_plot": "probdl.report.plots",
     "plot": "probdl.report.plots",
+    "posterior_plot": "probdl.report.plots",
+    "rank_plot": "probdl.report.plots",
+    "trace_plot": "probdl.report.plots",
 }
 
-__all__ = [  # noqa: RUF022
+__all__ = [
     "CyclicGraph",
     "Direction",
     "Drawing",
@@ -62,6 +68,7 @@ __all__ = [  # noqa: RUF022
     "Model",
     "NUTS",
     "NotApplicable",
+    "Plot",
     "Precision",
     "Result",
     "Site",
@@ -72,7 +79,11 @@ __all__ = [  # noqa: RUF022
     "draw",
     "graph",
     "infer",
+    "pair_plot",
     "plot",
+    "posterior_plot",
+    "rank_plot",
+    "trace_plot",
 ]
 
 

@@ -98,7 +98,7 @@ def test_bad_words_are_answered_in_one_line(name, coin, capsys):
     assert error.count("\n") == 1
 
 
-def test_the_command_is_installed():
+def test_the_package_runs_as_a_module():
     done = subprocess.run(
         [sys.executable, "-m", "probdl", "--help"], capture_output=True, text=True, check=True
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,8 @@ class Model:
         self._set(program, args, MappingProxyType(kwargs), MappingProxyType({}), MappingProxyType({}))
 
     def _set(self, *values: Any) -> None:
-        for name, value in zip(("program", "args", "kwargs", "observed", "held"), values, strict=True):
-            object.__setattr__(self, name, value)
+        for field, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field.name, value)
 
     def condition(self, /, **data: Any) -> Model:
         """Return the model with sites observed.
@@ -237,8 +237,7 @@ class Model:
             SiteNotFound: If a name is no site.
             ValueError: If a latent has no value, or one of another shape.
         """
-        given = self._checked(values, "log_joint")
-        check_complete(self.sites, given)
+        check_complete(self.sites, given := self._checked(values, "log_joint"))
         self.check()
         with Precision.DOUBLE.active():
             fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
