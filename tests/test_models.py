@@ -23,12 +23,13 @@ EDGES = {
     "linear_regression": "alpha>y beta>y sigma>y",
     "logistic_regression": "alpha>y beta>y",
     "lotka_volterra": "alpha>z beta>z gamma>z delta>z z_0>z z>y sigma>y",
-    "nile": "sigma_level>x x_0>x x>x x>y sigma_flow>y",
+    "nile": "sigma_level>x x_0>x z>x x>x x>y sigma_flow>y",
     "poisson_regression": "beta>lambda lambda>y",
     "polynomial_regression": "w>curve curve>y sigma>y",
     "softmax_regression": "b>y w>y",
 }
 FILES = sorted(FOLDER.glob("*.py"))
+HEAVY = ("bayesian_neural_network", "lotka_volterra")
 
 
 def load(name):
@@ -69,7 +70,9 @@ def test_without_its_observations_a_model_is_its_own_prior(name):
     assert model.sites["y"].shape == module.model().sites["y"].shape
 
 
-@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in EDGES]
+)
 def test_the_log_joint_is_finite_at_a_draw_of_the_prior(name):
     model = load(name).model()
     prior = dict(site_variables(model.sample(0, 1)["prior"]))

@@ -98,7 +98,12 @@ def select(result: Result, sites: Iterable[str] | None, limit: int, *, prior: bo
         for panel in _panels(name, posterior[name], spread(sizes[name], shown[name]), before.get(name))
     ]
     titles = Counter(panel.title for panel in panels)
-    panels = [p if titles[p.title] == 1 else replace(p, title=_bracketed(p.name)) for p in panels]
+    alike = {
+        _site(panel.name)
+        for panel in panels
+        if titles[panel.title] > 1 or "_{" in mathtext(_site(panel.name))
+    }
+    panels = [replace(p, title=_bracketed(p.name)) if _site(p.name) in alike else p for p in panels]
     left_out = [(name, sizes[name] - shown[name], sizes[name]) for name in names if shown[name] < sizes[name]]
     return Selection(tuple(panels), _diverging(result, panels[0].draws), _note(left_out, missing))
 
@@ -119,17 +124,30 @@ def most_telling(selection: Selection, count: int) -> Selection:
         float
     )
     ranks = ranks / ranks.shape[1] - 0.5
-    strength = np.abs(np.corrcoef(ranks))
-    strength[(strength > COPY) | [[np.ptp(panel.draws) == 0] for panel in selection.panels]] = 0.0
+    strength = _dependence(ranks)
+    strength[[np.ptp(panel.draws.astype(float)) == 0 for panel in selection.panels]] = 0.0
     if selection.diverging.any():
         shift = np.abs(ranks[:, selection.diverging.ravel()].mean(1))
         strength = strength + 4.0 * np.maximum(shift[:, None], shift) * (strength > 0.0)
+    sites = [_site(panel.name) for panel in selection.panels]
     kept = [int(i) for i in np.unravel_index(strength.argmax(), strength.shape)][:count]
     while len(kept) < count:
-        gain = strength[kept].max(0)
+        seen = {sites[i] for i in kept}
+        gain = strength[:, kept].max(1) * [0.25 if site in seen else 1.0 for site in sites]
         gain[kept] = -1.0
         kept.append(int(gain.argmax()))
     return replace(selection, panels=tuple(selection.panels[i] for i in sorted(set(kept))))
+
+
+def _dependence(ranks: Float[np.ndarray, "panel draw"]) -> Float[np.ndarray, "panel panel"]:
+    """Return how strongly the place or spread of one number goes with another; copies count as nothing."""
+    count = len(ranks)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        both = np.abs(np.nan_to_num(np.corrcoef(np.concatenate([ranks, np.abs(ranks)]))))
+    place, spread_of = both[:count, :count], np.maximum(both[count:, :count], both[:count, count:])
+    strength = np.maximum(place, spread_of)
+    strength[(place > COPY) | np.eye(count, dtype=bool)] = 0.0
+    return strength
 
 
 def _ordered(result: Result) -> dict[str, xr.DataArray]:
@@ -203,10 +221,14 @@ def _panels(
     return panels
 
 
+def _site(name: str) -> str:
+    return name.rpartition("[")[0] if name.endswith("]") else name
+
+
 def _bracketed(name: str) -> str:
     """Write x[0] with its bracket, where the subscript would read like the site x_0."""
-    site, bracket, index = name.partition("[")
-    return mathtext(site) + bracket + index
+    site = _site(name)
+    return mathtext(site) + name.removeprefix(site)
 
 
 def _prior(result: Result, *, prior: bool) -> tuple[dict[str, np.ndarray], str]:

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from probdl.report.figure import CHAINS, DIVERGENCE, FAINT, POSTERIOR, PRIOR, Plot, blank, look, place, write
+from probdl.report.figure import DIVERGENCE, FAINT, Plot, blank, look, place, write
+from probdl.report.headings import NAME_SIZE, SMALL, posterior_heading, rank_heading, trace_heading
 from probdl.report.labels import typeset
 from probdl.report.panels import Panel, Selection, most_telling, select
 
@@ -27,10 +28,9 @@ HEADER = 0.66
 ROW = 0.76
 CELL = (2.2, 1.25)
 GAP = 0.2
-NAME_SIZE = 13.0
-SMALL = 10.0
 
 Draw = Callable[[Sequence["Axes"], Selection], None]
+Heading = Callable[["Figure", float, Selection], None]
 
 
 def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PANELS) -> Plot:
@@ -54,11 +54,11 @@ def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PA
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
-        >>> from probdl import NUTS, Model, infer
+        >>> from probdl import Model, infer
         >>> def coin():
         ...     bias = numpyro.sample("bias", dist.Beta(1, 1))
         ...     numpyro.sample("heads", dist.Binomial(10, bias), obs=7)
-        >>> plot(infer(Model(coin), NUTS(num_samples=200, num_warmup=200), key=0))
+        >>> plot(infer(Model(coin), key=0))
         Plot(3 panels; .savefig('posterior.png') writes it)
     """
     from probdl.report.strips import draw_posteriors, draw_ranks, draw_traces
@@ -71,7 +71,7 @@ def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PA
     bottom = HEADER + len(selection.panels) * ROW
     lines = _wrapped(selection.note, 110)
     with look():
-        figure = blank(WIDTH, bottom + 0.1 + _pairs_height(paired) + 0.2 * len(lines) + 0.1)
+        figure = blank(WIDTH, bottom + 0.15 + _pairs_height(paired, CELL[1]) + 0.2 * len(lines) + 0.1)
         for (x, width), draw in zip(columns, (draw_posteriors, draw_traces, draw_ranks), strict=True):
             tops = [HEADER + row * ROW for row in range(len(selection.panels))]
             axes = [place(figure, x, top, width, ROW - 0.33) for top in tops]
@@ -82,8 +82,9 @@ def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PA
         for row, panel in enumerate(selection.panels):
             middle = HEADER + row * ROW + 0.22
             write(figure, left - 0.15, middle, panel.title, ha="right", va="center", size=NAME_SIZE)
-        _headings(figure, [x for x, _ in columns], selection)
-        _pairs(figure, paired, left, bottom + 0.25, (free - 2 * GAP) / 3)
+        for (x, _), heading in zip(columns, (posterior_heading, trace_heading, rank_heading), strict=True):
+            heading(figure, x, selection)
+        _pairs(figure, paired, left, bottom + 0.45, ((free - 2 * GAP) / 3, CELL[1]))
         _footnote(figure, lines)
     return Plot(figure)
 
@@ -98,10 +99,15 @@ def posterior_plot(result: Result, *, sites: Iterable[str] | None = None, panels
 
     Returns:
         The figure.
+
+    Example:
+        >>> from probdl import Result
+        >>> result = Result.load("eight_schools.nc")  # doctest: +SKIP
+        >>> posterior_plot(result, sites=["mu", "tau"]).savefig("posterior.png")  # doctest: +SKIP
     """
     from probdl.report.strips import draw_posteriors
 
-    return _grid(_selected(result, sites, panels, prior=True), draw_posteriors)
+    return _grid(_selected(result, sites, panels, prior=True), draw_posteriors, posterior_heading)
 
 
 def trace_plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PANELS) -> Plot:
@@ -114,10 +120,15 @@ def trace_plot(result: Result, *, sites: Iterable[str] | None = None, panels: in
 
     Returns:
         The figure.
+
+    Example:
+        >>> from probdl import Result
+        >>> result = Result.load("eight_schools.nc")  # doctest: +SKIP
+        >>> trace_plot(result, sites=["mu", "tau"]).savefig("trace.png")  # doctest: +SKIP
     """
     from probdl.report.strips import draw_traces
 
-    return _grid(_selected(result, sites, panels), draw_traces, columns=2)
+    return _grid(_selected(result, sites, panels), draw_traces, trace_heading, columns=2)
 
 
 def rank_plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PANELS) -> Plot:
@@ -130,10 +141,15 @@ def rank_plot(result: Result, *, sites: Iterable[str] | None = None, panels: int
 
     Returns:
         The figure.
+
+    Example:
+        >>> from probdl import Result
+        >>> result = Result.load("eight_schools.nc")  # doctest: +SKIP
+        >>> rank_plot(result, sites=["mu", "tau"]).savefig("rank.png")  # doctest: +SKIP
     """
     from probdl.report.strips import draw_ranks
 
-    return _grid(_selected(result, sites, panels), draw_ranks)
+    return _grid(_selected(result, sites, panels), draw_ranks, rank_heading)
 
 
 def pair_plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PAIRED) -> Plot:
@@ -151,17 +167,25 @@ def pair_plot(result: Result, *, sites: Iterable[str] | None = None, panels: int
 
     Raises:
         ValueError: If there are fewer than two numbers.
+
+    Example:
+        >>> from probdl import Result
+        >>> result = Result.load("eight_schools.nc")  # doctest: +SKIP
+        >>> pair_plot(result, sites=["mu", "tau"]).savefig("pair.png")  # doctest: +SKIP
     """
     selection = most_telling(_selected(result, sites, max(panels, PANELS)), panels)
     if len(selection.panels) < 2:
         raise ValueError(
             f"Expected two numbers or more to pair; got {len(selection.panels)}. Name more sites."
         )
-    left = MARGIN + 0.75
+    side = len(selection.panels) - 1
+    left, cell = MARGIN + 0.5 + _name_width(selection.panels), (1.2 + 3.6 / side, 0.8 + 2.2 / side)
+    lines = _wrapped(selection.note, 20 + 20 * side)
     with look():
-        width = left + (len(selection.panels) - 1) * (CELL[0] + GAP) + MARGIN
-        figure = blank(width, MARGIN + _pairs_height(selection))
-        _pairs(figure, selection, left, MARGIN, CELL[0])
+        width = left + side * (cell[0] + GAP) + MARGIN
+        figure = blank(width, MARGIN + _pairs_height(selection, cell[1]) + 0.2 * len(lines))
+        _pairs(figure, selection, left, MARGIN + 0.2, cell)
+        _footnote(figure, lines)
     return Plot(figure)
 
 
@@ -177,7 +201,7 @@ def _selected(result: Result, sites: Iterable[str] | None, panels: int, *, prior
     return select(result, sites, panels, prior=prior)
 
 
-def _grid(selection: Selection, draw: Draw, *, columns: int = COLUMNS) -> Plot:
+def _grid(selection: Selection, draw: Draw, heading: Heading, *, columns: int = COLUMNS) -> Plot:
     """Draw panels side by side, each under its name."""
     count = len(selection.panels)
     columns = min(columns, max(count, 2))
@@ -186,54 +210,33 @@ def _grid(selection: Selection, draw: Draw, *, columns: int = COLUMNS) -> Plot:
     row = CELL[1] + 0.75
     lines = _wrapped(selection.note, 110)
     with look():
-        figure = blank(WIDTH, 0.2 + -(-count // columns) * row + 0.2 * len(lines) + 0.1)
-        corners = [(MARGIN + (i % columns) * (width + gap), 0.2 + (i // columns) * row) for i in range(count)]
+        figure = blank(WIDTH, 0.55 + -(-count // columns) * row + 0.2 * len(lines) + 0.1)
+        corners = [(MARGIN + (i % columns) * (width + gap), 0.5 + (i // columns) * row) for i in range(count)]
         draw([place(figure, x, y + 0.35, width, CELL[1]) for x, y in corners], selection)
         for (x, y), panel in zip(corners, selection.panels, strict=True):
             write(figure, x + width / 2, y + 0.25, panel.title, ha="center", va="baseline", size=NAME_SIZE)
+        heading(figure, MARGIN, selection)
         _footnote(figure, lines)
     return Plot(figure)
 
 
-def _headings(figure: Figure, at: Sequence[float], selection: Selection) -> None:
-    """Write what the columns of the overview are; the colours of the words are the legend."""
-    posterior, trace, ranks = at
-    base = {"va": "baseline", "size": NAME_SIZE}
-    write(figure, posterior, 0.4, "posterior", color=POSTERIOR, **base)
-    if any(panel.prior is not None for panel in selection.panels):
-        write(figure, posterior + 0.78, 0.4, "over prior", color=PRIOR, **base)
-    write(figure, trace, 0.4, "trace", **base)
-    for chain in range(min(len(selection.diverging), 8)):
-        write(
-            figure,
-            trace + 0.95 + 0.17 * chain,
-            0.4,
-            str(chain),
-            color=CHAINS[chain],
-            size=SMALL,
-            va="baseline",
-        )
-    write(figure, trace + 0.5, 0.4, "chains", color=FAINT, size=SMALL, va="baseline")
-    write(figure, ranks, 0.4, "ranks", **base)
-    write(figure, ranks + 0.52, 0.4, "in the band: chains agree", color=FAINT, size=SMALL, va="baseline")
-
-
-def _pairs_height(paired: Selection) -> float:
+def _pairs_height(paired: Selection, height: float) -> float:
     side = len(paired.panels) - 1
-    return 0.95 + side * (CELL[1] + GAP) if side else 0.0
+    return 1.0 + side * (height + GAP) if side else 0.0
 
 
-def _pairs(figure: Figure, paired: Selection, left: float, top: float, width: float) -> None:
-    """Draw the lower triangle of pairs; the free corner says how many transitions diverged."""
+def _pairs(figure: Figure, paired: Selection, left: float, top: float, cell: tuple[float, float]) -> None:
+    """Draw the lower triangle of pairs, and say how many transitions diverged."""
     from probdl.report.strips import draw_pair
 
+    width, height = cell
     side = len(paired.panels) - 1
     for row in range(side):
-        y = top + row * (CELL[1] + GAP)
+        y = top + row * (height + GAP)
         name = paired.panels[row + 1].title
-        write(figure, left - 0.5, y + CELL[1] / 2, name, ha="right", va="center", size=NAME_SIZE)
+        write(figure, left - 0.5, y + height / 2, name, ha="right", va="center", size=NAME_SIZE)
         for column in range(row + 1):
-            axes = place(figure, left + column * (width + GAP), y, width, CELL[1])
+            axes = place(figure, left + column * (width + GAP), y, width, height)
             draw_pair(axes, paired.panels[column], paired.panels[row + 1], paired.diverging)
             axes.tick_params(labelbottom=row == side - 1, labelleft=column == 0)
             if row == side - 1:
@@ -241,8 +244,7 @@ def _pairs(figure: Figure, paired: Selection, left: float, top: float, width: fl
     if side:
         count, total = int(paired.diverging.sum()), paired.diverging.size
         text = f"{count} of {total} transitions diverged" if count else "no transition diverged"
-        x = left + width + GAP
-        write(figure, x, top + 0.2, text, color=DIVERGENCE if count else FAINT, va="center")
+        write(figure, left, top - 0.1, text, color=DIVERGENCE if count else FAINT, va="bottom", size=SMALL)
 
 
 def _footnote(figure: Figure, lines: Sequence[str]) -> None:

@@ -138,12 +138,14 @@ def draw_ranks(axes: Sequence[Axes], selection: Selection) -> None:
         one.axhspan(-band, band, color=RULE, alpha=0.45, linewidth=0, zorder=0)
         one.set(xlim=(0.0, 1.0), ylim=(-1.15 * max(reach, 1.6 * band), 1.15 * max(reach, 1.6 * band)))
         if i not in kept:
-            one.text(0.5, 0.5, "constant", color=FAINT, ha="center", va="center", transform=one.transAxes)
+            reason = "one chain" if len(selection.diverging) == 1 else "constant"
+            one.text(0.5, 0.5, reason, color=FAINT, ha="center", va="center", transform=one.transAxes)
         calm(one, x=0)
 
 
 def _is_rankable(panel: Panel) -> bool:
-    return bool(np.isfinite(panel.draws).all()) and np.ptp(panel.draws.astype(float)) > 0
+    several = len(panel.draws) > 1
+    return several and bool(np.isfinite(panel.draws).all()) and np.ptp(panel.draws.astype(float)) > 0
 
 
 def draw_pair(axes: Axes, across: Panel, up: Panel, diverging: Float[np.ndarray, "chain draw"]) -> None:
