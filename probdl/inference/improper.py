@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -15,6 +16,7 @@ FAR = 1000.0
 RUNAWAY = 1e10
 MOST_DRAWS = 256
 MOST_CURVATURES = 200
+STEP = 1e-4
 
 
 def improper_sites(
@@ -61,9 +63,16 @@ def _log_densities(density: Density, arrays: Arrays, positions: Array) -> Array:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _curvature(density: Density, arrays: Arrays, position: Array) -> Array:
-    """Return the square of the Hessian: its first eigenvector is the direction of least curvature."""
-    hessian = jax.hessian(density.target(arrays).log_density)(position)
-    return hessian @ hessian
+    """Return the square of the Hessian: its first eigenvector is the direction of least curvature.
+
+    By differences of gradients: some solvers inside programs have no second derivatives.
+    """
+    gradient = jax.grad(density.target(arrays).log_density)
+    steps = STEP * jnp.eye(position.shape[0], dtype=position.dtype)
+    hessian = jax.vmap(lambda step: (gradient(position + step) - gradient(position - step)) / (2 * STEP))(
+        steps
+    )
+    return hessian @ hessian.T
 
 
 def _sites(density: Density, coordinates: np.ndarray) -> tuple[str, ...]:

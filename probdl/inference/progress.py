@@ -61,7 +61,7 @@ def progress_bar(total: int, num_chains: int, *, wanted: bool | None) -> Iterato
     if not (sys.stderr.isatty() if wanted is None else wanted):
         yield Progress(None)
         return
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     unit = "step" if num_chains == 1 else f"step of {num_chains} chains"
     with tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True) as bar:

@@ -77,7 +77,8 @@ def group(
     import xarray as xr
 
     tables: dict[str, dict[str, xr.DataArray]] = {"": {}}
-    for name, value in values.items():
+    order = {name: i for i, name in enumerate(sites)}
+    for name, value in sorted(values.items(), key=lambda item: order.get(item[0], len(order))):
         array = np.asarray(value)
         own, names = _own_dims(name, array.shape[len(leading) :], sites, dims)
         array = array.reshape(array.shape[: len(leading)] + own)

@@ -9,11 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from numpyro.distributions import biject_to
 
 from probdl.program.allowances import Allowance
 from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
+from probdl.program.describe import distribution_name, is_abstract, mask_of, support_of, value_dtype
 from probdl.program.handlers import Everywhere, Message, is_factor
 from probdl.program.sites import Site, SiteKind
 
@@ -123,7 +123,7 @@ class _Discover(Everywhere):
         elif msg["value"] is None:
             unit = 0.5 if name in self.concrete else self.unit
             msg["value"] = (np if name in self.concrete else jnp).broadcast_to(unit, shape).astype(dtype)
-        support = _support(fn)
+        support = support_of(fn)
         site = Site(
             name,
             SiteKind.OBSERVED if observed else SiteKind.LATENT,
@@ -131,16 +131,16 @@ class _Discover(Everywhere):
             np.dtype(dtype),
             fn.event_dim,
             distribution=distribution_name(fn),
-            support=None if _is_abstract(support) else support,
+            support=None if is_abstract(support) else support,
             is_discrete=bool(getattr(support, "is_discrete", False)),
         )
-        value = msg["value"] if observed and not _is_abstract(msg["value"]) else None
+        value = msg["value"] if observed and not is_abstract(msg["value"]) else None
         unconstrained = None
         if not observed and support is not None and not site.is_discrete:
             inner = tuple(biject_to(support).inverse_shape(shape))
             unconstrained = self._steps() + inner
         return Declaration(
-            _locate(site, msg, self.scan), batch, tuple(fn.event_shape), unconstrained, value, _mask(fn)
+            _locate(site, msg, self.scan), batch, tuple(fn.event_shape), unconstrained, value, mask_of(fn)
         )
 
 
@@ -155,45 +155,6 @@ def _locate(site: Site, msg: Message, scan: str | None) -> Site:
     if site.kind is SiteKind.PARAM:
         plates = tuple(name for name, _ in axes)
     return replace(site, plates=plates, scan=scan, axes=tuple(axes))
-
-
-def distribution_name(fn: Any) -> str:
-    """Return the name of a distribution, beneath masks, expansions and reinterpreted axes."""
-    while type(fn).__name__ in ("ExpandedDistribution", "Independent", "MaskedDistribution"):
-        fn = fn.base_dist
-    name = type(fn).__name__
-    if name.endswith(("TruncatedDistribution", "TransformedDistribution")):
-        kind = "Truncated" if name.endswith("TruncatedDistribution") else "Transformed"
-        return kind + distribution_name(fn.base_dist)
-    return name.removesuffix("Probs").removesuffix("Logits")
-
-
-def value_dtype(fn: Any) -> Any:
-    """Return the type of a distribution's draws."""
-    while hasattr(fn, "base_dist") and not hasattr(fn, "transforms"):
-        fn = fn.base_dist
-    if type(fn).__name__ == "Delta":
-        return jnp.result_type(fn.v)
-    return jnp.result_type(int) if fn.is_discrete else jnp.result_type(float)
-
-
-def _support(fn: Any) -> Any:
-    try:
-        return fn.support
-    except NotImplementedError:
-        return None
-
-
-def _mask(fn: Any) -> Any:
-    while fn is not None:
-        if type(fn).__name__ == "MaskedDistribution":
-            return fn._mask
-        fn = getattr(fn, "base_dist", None)
-    return None
-
-
-def _is_abstract(tree: Any) -> bool:
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declarations]:

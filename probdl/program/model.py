@@ -247,7 +247,8 @@ class Model:
     def sample(self, key: int | Array, num_samples: int = 1000, *, given: Any = None) -> xr.DataTree:
         """Draw from the prior, or from the predictive distribution given a posterior.
 
-        Observed sites are drawn anew. With `given`, sites that the posterior holds keep its draws.
+        Observed sites are drawn anew. With `given`, latent sites that the posterior holds keep its draws, and
+        all others are drawn given them: also at new inputs, with a model of the same program.
 
         Args:
             key: A seed or a JAX key.
@@ -271,10 +272,9 @@ class Model:
             arrays = self.arrays(Precision.DOUBLE)
             drawn = replicate(self.bound[0], self._scans_of(held), arrays, keys, held)
             latent, replicated = ({k: np.asarray(v)[None] for k, v in d.items()} for d in drawn)
-        groups = {"posterior_predictive": replicated}
         if given is None:
-            groups = {"prior": latent, "prior_predictive": replicated}
-        return tree(groups, self.sites)
+            return tree({"prior": latent, "prior_predictive": replicated}, self.sites)
+        return tree({"posterior_predictive": {**latent, **replicated}}, self.sites)
 
     def _scans_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
         return tuple((n, scan) for n in names if (scan := self.sites[n].scan) is not None)

@@ -39,7 +39,7 @@ def replicate(
         held: Values of latents, one a draw along the first axis.
 
     Returns:
-        Draws of the latent and deterministic sites that are not held, and of the observed sites.
+        Draws of the latent and deterministic sites that are not held, and of the sites that were observed.
     """
 
     def once(key: Array, values: dict[str, Any]) -> tuple[dict[str, Array], dict[str, Array]]:

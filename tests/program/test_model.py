@@ -356,7 +356,24 @@ def test_invalid_parameters_are_placed():
         numpyro.sample("mu", dist.Normal(0, 1))
         numpyro.sample("x", dist.Normal(0, scale))
 
-    with pytest.raises(
-        ValueError, match="statement after site 'mu': Normal .* invalid scale parameter"
-    ):
+    with pytest.raises(ValueError, match="statement after site 'mu': Normal .* invalid scale parameter"):
         _ = pdl.Model(program, -1.0).sites
+
+
+def test_predictions_at_new_inputs():
+    def line(x, y=None):
+        a = numpyro.sample("a", dist.Normal(0, 1))
+        mean = numpyro.deterministic("mean", a * x)
+        with numpyro.plate("n", len(x)):
+            numpyro.sample("y", dist.Normal(mean, 1), obs=y)
+
+    given = pdl.Model(line, np.ones(3), y=np.zeros(3)).sample(0, 20)
+    given["posterior"] = given["prior"]
+    tree = pdl.Model(line, np.full(5, 2.0)).sample(1, 20, given=given)["posterior_predictive"]
+    assert tree["y"].shape == (1, 20, 5)
+    np.testing.assert_allclose(tree["mean"][0, :, 4], 2 * given["posterior"]["a"][0], rtol=1e-12)
+
+
+def test_sites_come_in_the_order_of_the_program():
+    tree = pdl.Model(schools, SIGMA, y=Y).sample(0, 3)
+    assert list(tree["prior"].data_vars) == ["mu", "tau", "theta"]
