@@ -21,7 +21,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         "Did you mean 'theta'?"
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    folded = {known_name.lower(): known_name for known_name in names}
+    close = [folded[match] for match in difflib.get_close_matches(name.lower(), folded, n=1)]
     if close:
         return f"Did you mean '{close[0]}'?"
     return f"Known: {', '.join(names[:20]) or 'none'}."

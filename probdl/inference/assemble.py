@@ -85,15 +85,25 @@ def _observed_values(bound: BoundProgram, arrays: Arrays) -> dict[str, Array]:
 
 def constant_arrays(model: Model, observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the array arguments of the program that are no observations, by name."""
+    leaves = model.bound_to_data[1].leaves
+    observing = {_position(model, name, value, leaves) for name, value in observed.items()}
     found = {}
     for position, leaf in model.bound_to_data[1].leaves.items():
         name = model.argument_names[int(position)]
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype.kind == "O":
             continue
         array = np.asarray(leaf)
-        if not any(_same(array, value) for value in observed.values()):
+        if position not in observing:
             found[name] = array
     return found
+
+
+def _position(model: Model, name: str, value: np.ndarray, leaves: Mapping[str, Any]) -> str | None:
+    """Return which argument an observation is: the very object, else the first of equal values."""
+    given = model.declarations.sites[name].observation
+    same = (position for position, leaf in leaves.items() if leaf is given)
+    equal = (position for position, leaf in leaves.items() if _same(np.asarray(leaf), value))
+    return next(same, None) or next(equal, None)
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:

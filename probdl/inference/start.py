@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from probdl.inference.assemble import constant_arrays, observations
 from probdl.program.bound import Arrays
+from probdl.program.handlers import LOG_DET
 from probdl.program.model import Model
 from probdl.program.sites import SiteKind
 from probdl.program.target import Density
@@ -119,7 +120,7 @@ def _site(model: Model, name: str, term: np.ndarray, bad: np.ndarray) -> str:
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     where = f" at {list(index)}" if index else ""
     if name not in model.sites:
-        inner = name.removeprefix("_").removesuffix("_log_det")
+        inner = name.partition(LOG_DET)[2]
         return f"the Jacobian of site '{inner}' is {term[index]}{where}"
     site = model.sites[name]
     if site.kind is SiteKind.FACTOR:

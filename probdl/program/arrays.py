@@ -14,8 +14,8 @@ from probdl.program.precision import Precision
 def convert(value: Any, precision: Precision, name: str) -> Any:
     """Return an array in the types of a precision.
 
-    Floating-point arrays take the precision's type. Integers keep their own type unless it is wider
-    than the precision's: then they are narrowed if every value fits.
+    Floating-point arrays and integers take the precision's types: narrow integers would wrap around in
+    arithmetic, wide ones are narrowed if every value fits.
 
     Args:
         value: An array.
@@ -27,7 +27,7 @@ def convert(value: Any, precision: Precision, name: str) -> Any:
 
     Raises:
         OverflowError: If an integer does not fit.
-        TypeError: If the array holds objects.
+        TypeError: If the array holds no real numbers.
 
     Example:
         >>> convert(np.array([1, 2]), Precision.SINGLE, "y").dtype
@@ -36,17 +36,17 @@ def convert(value: Any, precision: Precision, name: str) -> Any:
     kind = value.dtype.kind if not jnp.issubdtype(value.dtype, jax.dtypes.extended) else "key"
     if kind == "f":
         return value.astype(precision.floating)
-    if kind in "iu" and value.dtype.itemsize >= precision.integer.itemsize:
-        return _narrow(np.asarray(value), precision.integer, name)
-    if kind in "OUSMm":
+    if kind in "iu":
+        return _fitted(np.asarray(value), precision.integer, name)
+    if kind in "OUSMmc":
         raise TypeError(
-            f"Expected numbers for '{name}'; got an array of {value.dtype}. Encode it as numbers, for "
+            f"Expected real numbers for '{name}'; got an array of {value.dtype}. Encode it as numbers, for "
             f"instance with pandas.factorize."
         )
     return value
 
 
-def _narrow(value: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
+def _fitted(value: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
     limits = np.iinfo(dtype)
     outside = (value > limits.max) if value.dtype.kind == "u" else (value > limits.max) | (value < limits.min)
     if outside.any():

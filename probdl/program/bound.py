@@ -40,6 +40,14 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Plain:
+    """An argument that is no array: equal only to one of the same type, so that 1 is not True."""
+
+    kind: type
+    value: Any
+
+
+@dataclass(frozen=True)
 class Opaque:
     """An argument that has no hash: compared by identity."""
 
@@ -59,13 +67,16 @@ class BoundProgram:
         static: The leaves of the arguments that are no arrays, None where an array goes.
         scan_of: The scan that each conditioned or intervened site is in.
         allowances: What it needs beyond a plain trace.
+        fingerprint: Digest of the traced program, with all that it takes from elsewhere than its arguments:
+            a global that changes makes another program.
     """
 
-    program: Callable
+    program: Plain | Opaque
     structure: Any
     static: tuple[Any, ...]
     scan_of: tuple[tuple[str, str], ...] = ()
     allowances: tuple[Allowance, ...] = ()
+    fingerprint: str = ""
 
     def callable(self, arrays: Arrays) -> Callable[[], Any]:
         """Return the program with its inputs, conditions and interventions in place."""
@@ -73,7 +84,7 @@ class BoundProgram:
             arrays.leaves[str(i)] if leaf is None else _unwrap(leaf) for i, leaf in enumerate(self.static)
         ]
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
-        program: Callable = functools.partial(self.program, *args, **kwargs)
+        program: Callable = functools.partial(self.program.value, *args, **kwargs)
         scan_of = dict(self.scan_of)
         if arrays.observed:
             program = Observe(program, arrays.observed, scan_of)
@@ -126,30 +137,31 @@ def split(args: tuple, kwargs: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...],
     """Split arguments into their tree, the leaves that stay fixed, and the arrays by position."""
     leaves, structure = jax.tree.flatten((args, dict(kwargs)))
     arrays = {str(i): as_array(leaf) for i, leaf in enumerate(leaves) if _is_array(leaf)}
-    static = tuple(None if str(i) in arrays else _hashable(leaf) for i, leaf in enumerate(leaves))
+    static = tuple(None if str(i) in arrays else hashable(leaf) for i, leaf in enumerate(leaves))
     return structure, static, arrays
 
 
 def as_array(value: Any) -> Any:
-    """Return JAX arrays as they are, anything else as a NumPy array."""
-    return value if isinstance(value, jax.Array) else np.asarray(value)
+    """Return JAX arrays as they are, anything else as a NumPy array of its own that nobody can change."""
+    if isinstance(value, jax.Array):
+        return value
+    array = np.array(value)
+    array.setflags(write=False)
+    return array
 
 
 def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic) or (
-        hasattr(leaf, "__array__") and hasattr(leaf, "shape")
-    )
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
 
 
-def _hashable(leaf: Any) -> Any:
+def hashable(leaf: Any) -> Plain | Opaque:
+    """Return something that stands for a value, can be compared and hashed, and gives it back."""
     try:
         hash(leaf)
     except TypeError:
         return Opaque(leaf, id(leaf))
-    return leaf
+    return Plain(type(leaf), leaf)
 
 
 def _unwrap(leaf: Any) -> Any:
-    if isinstance(leaf, Constant):
-        return leaf.array
-    return leaf.value if isinstance(leaf, Opaque) else leaf
+    return leaf.array if isinstance(leaf, Constant) else leaf.value

@@ -13,21 +13,28 @@ from probdl.program.discover import Declaration, Declarations, Plate
 from probdl.program.sites import Site
 
 
-def check_observations(declared: Declarations) -> None:
+def check_observations(declared: Declarations, conditioned: Mapping[str, Any]) -> None:
     """Check the shape and the values of every observation.
 
     Args:
         declared: What the program declares.
+        conditioned: The observations that the model is conditioned on, by site.
 
     Raises:
-        ValueError: If an observation does not fit its site, is not finite, or is outside the support; the
-            message names the site, the index and the value.
+        ValueError: If a scan stands inside a scan, or if an observation does not fit its site, is not
+            finite, or is outside the support; the message names the site, the index and the value.
     """
-    for declaration in declared.sites.values():
+    if declared.nested:
+        raise ValueError(
+            "Expected no scan inside another; got one, which NumPyro does not support. Unroll the "
+            "inner one in a Python loop, or make it a plate."
+        )
+    for name, declaration in declared.sites.items():
         if declaration.site.is_observed:
             _check_shape(declaration, declared.plates)
-            if declaration.observation is not None:
-                _check_values(declaration, np.asarray(declaration.observation))
+            value = conditioned.get(name, declaration.observation)
+            if value is not None:
+                _check_values(declaration, np.asarray(value))
 
 
 def check_values(sites: Mapping[str, Site], values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -43,18 +50,36 @@ def check_values(sites: Mapping[str, Site], values: Mapping[str, Any], where: st
 
     Raises:
         SiteNotFound: If a name is no site.
-        ValueError: If a scanned site has another number of steps.
+        TypeError: If a value is no number.
+        ValueError: If a value does not fit the shape of its site.
     """
     for name, array in values.items():
         if name not in sites:
             raise SiteNotFound(name, sites, where)
         site = sites[name]
+        if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+            raise TypeError(
+                f"Expected numbers for site '{name}' in {where}; got an array of {array.dtype}. Leave "
+                f"out a site that has no value."
+            )
+        if where == "do" and not _fits(array.shape, site.shape):
+            raise ValueError(
+                f"Expected a value of shape {site.shape} for site '{name}' in do; got shape {array.shape}. "
+                f"Give one value, or one an element."
+            )
         if site.scan is not None and array.shape[:1] != site.shape[:1]:
             raise ValueError(
                 f"Expected {site.shape[0]} steps along the first axis for site '{name}' in {where}; got "
                 f"shape {array.shape}. Give one value a step."
             )
     return dict(values)
+
+
+def _fits(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, whole) == whole
+    except ValueError:
+        return False
 
 
 def check_complete(sites: Mapping[str, Site], values: Mapping[str, Any]) -> None:
@@ -83,9 +108,8 @@ def _check_shape(declaration: Declaration, plates: Mapping[str, Plate]) -> None:
     shape = site.shape[1:] if site.scan is not None else site.shape
     event = declaration.event_shape
     batch = shape[: len(shape) - len(event)]
-    if not shape:
-        return
     fits = shape[len(shape) - len(event) :] == event and len(shape) >= len(event)
+    fits = fits and set(site.plates) <= {name for name, _ in site.axes}
     try:
         fits = fits and np.broadcast_shapes(batch, declaration.batch_shape) == batch
     except ValueError:

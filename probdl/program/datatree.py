@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SAMPLE_DIMS = ("chain", "draw")
+LONGEST_NAME = 200
 SLASH = "\N{DIVISION SLASH}"
 
 
@@ -183,10 +185,20 @@ def variable_name(name: str, names: Iterable[str]) -> tuple[str, str]:
     taken = {*names, *SAMPLE_DIMS}
     *path, last = name.split("/")
     parents = ["/".join(path[:i]) for i in range(1, len(path) + 1)]
-    if all(path) and last and not taken.intersection(parents) and name not in SAMPLE_DIMS:
+    parts = (*path, last)
+    is_path = not {"", ".", ".."}.intersection(parts) and max(map(_size, parts)) <= LONGEST_NAME
+    if is_path and not taken.intersection(parents) and name not in SAMPLE_DIMS:
         return "/".join(path), last
     safe = name.replace("/", SLASH)
+    if safe in (".", ".."):
+        safe += SLASH
+    if _size(safe) > LONGEST_NAME:
+        safe = f"{safe[: LONGEST_NAME // 4]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
     return "", f"{safe}_" if safe in SAMPLE_DIMS else safe
+
+
+def _size(name: str) -> int:
+    return len(name.encode())
 
 
 def site_variables(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataArray]]:
@@ -205,26 +217,41 @@ def site_variables(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataArray]]:
             yield array.attrs.get("site", plain), array
 
 
-def posterior_draws(data: xr.DataTree, sites: Mapping[str, Site], count: int) -> dict[str, np.ndarray]:
+def posterior_draws(
+    data: xr.DataTree, sites: Mapping[str, Site], count: int | None
+) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
     """Return posterior draws of the latent sites, chains one after another.
 
     Args:
         data: A tree with the group `posterior`.
         sites: The sites of the model.
-        count: How many draws, evenly spaced; all if there are fewer.
+        count: How many draws, evenly spaced; None for all.
 
     Returns:
-        Arrays with the draws along the first axis.
+        Arrays with the draws along the first axis, and how many chains of how many draws they are.
 
     Raises:
         SiteNotFound: If the posterior has a site that the model has not.
+        ValueError: If a latent has another shape in the posterior.
     """
+    sizes = data.children["posterior"].sizes
+    chains, draws = sizes["chain"], sizes["draw"]
+    picked = np.arange(chains * draws)
+    if count is not None:
+        chains, picked = 1, np.unique(np.linspace(0, len(picked) - 1, count).astype(int))
     held = {}
     for name, array in site_variables(data.children["posterior"]):
         if name not in sites:
             raise SiteNotFound(name, sites, "given")
-        if sites[name].is_latent:
-            draws = array.sizes["chain"] * array.sizes["draw"]
-            flat = array.to_numpy().reshape(draws, *sites[name].shape)
-            held[name] = flat[np.unique(np.linspace(0, len(flat) - 1, count).astype(int))]
-    return held
+        site = sites[name]
+        if site.is_latent:
+            dims, axes = site_dims(site, sites)
+            own = tuple(site.shape[axis] for axis in axes)
+            if array.shape[2:] not in (own, site.shape):
+                raise ValueError(
+                    f"Expected draws of shape {own} {dims} for site '{name}' in given; got {array.shape[2:]} "
+                    f"{array.dims[2:]}. Use a model whose latents have the same plates."
+                )
+            flat = array.to_numpy().reshape(array.sizes["chain"] * array.sizes["draw"], *site.shape)
+            held[name] = flat[picked]
+    return held, (chains, len(picked) // chains)

@@ -8,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from probdl.program.handlers import bare
+
 
 def distribution_name(fn: Any) -> str:
     """Return the name of a distribution, beneath masks, expansions and reinterpreted axes."""
-    while type(fn).__name__ in ("ExpandedDistribution", "Independent", "MaskedDistribution"):
-        fn = fn.base_dist
+    fn = bare(fn)
     name = type(fn).__name__
     if name.endswith(("TruncatedDistribution", "TransformedDistribution")):
         kind = "Truncated" if name.endswith("TruncatedDistribution") else "Transformed"

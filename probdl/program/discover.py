@@ -13,6 +13,7 @@ from numpyro.distributions import biject_to
 
 from probdl.program.allowances import Allowance
 from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
+from probdl.program.declaring import check_names, declaration_error, parameter_error, twice
 from probdl.program.describe import distribution_name, is_abstract, mask_of, support_of, value_dtype
 from probdl.program.handlers import Everywhere, Message, is_factor
 from probdl.program.sites import Site, SiteKind
@@ -58,12 +59,14 @@ class Declarations:
         plates: The plates.
         scans: Lengths of the scans.
         states: Shapes and types of the mutable states of networks.
+        nested: Whether a scan stands inside a scan.
     """
 
     sites: dict[str, Declaration] = field(default_factory=dict)
     plates: dict[str, Plate] = field(default_factory=dict)
     scans: dict[str, int] = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
+    nested: bool = False
 
 
 class _Discover(Everywhere):
@@ -78,6 +81,8 @@ class _Discover(Everywhere):
 
     def visit(self, msg: Message) -> None:
         if msg["type"] == "plate":
+            if msg["name"] in self.found:
+                raise ValueError(twice(msg["name"]))
             size, seen = msg["args"]
             self.plates[msg["name"]] = Plate(size, size if seen is None else seen)
         elif msg["type"] == "sample":
@@ -118,6 +123,11 @@ class _Discover(Everywhere):
         if is_factor(msg):
             site = Site(name, SiteKind.FACTOR, self._steps() + batch, np.dtype(float), 0)
             return Declaration(_locate(site, msg, self.scan), batch)
+        if observed and not hasattr(msg["value"], "shape") and np.ndim(msg["value"]):
+            raise TypeError(
+                f"Expected an array as the observation of site '{name}'; got a "
+                f"{type(msg['value']).__name__}. Pass it as numpy.asarray(...)."
+            )
         if observed:
             shape, dtype = jnp.shape(msg["value"]), jnp.result_type(msg["value"])
         elif msg["value"] is None:
@@ -181,11 +191,11 @@ def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declara
             reason = error
         except ValueError as error:
             if "invalid" in str(error) and "parameter" in str(error):
-                raise _parameter_error(error, attempt) from error
+                raise parameter_error(error, next(reversed(attempt.found), None)) from error
             raise
         except AssertionError as error:
             if "size of plate" not in str(error):
-                raise _declaration_error(error) from error
+                raise declaration_error(error) from error
             way = replace(way, allowances=(*allowed, Allowance.EMPTY_PLATES))
             return way, _run(way, arrays, _Discover())
     raise _branch_error(way, arrays) from reason
@@ -195,6 +205,7 @@ def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declaration
     def run(unit: jax.Array) -> dict[str, dict[str, Any]]:
         handler.unit = unit
         trace = bound.trace(arrays, handler, validate=True)
+        check_names(trace, handler.found, handler.plates, handler.scans)
         return {
             kind: {name: msg["value"] for name, msg in trace.items() if msg["type"] == kind}
             for kind in ("param", "mutable")
@@ -202,12 +213,26 @@ def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declaration
 
     values = jax.eval_shape(run, jax.ShapeDtypeStruct((), jnp.result_type(float)))
     found = {name: replace(d, value=values["param"].get(name)) for name, d in handler.found.items()}
-    return Declarations(found, handler.plates, handler.scans, values["mutable"])
+    return Declarations(found, handler.plates, handler.scans, values["mutable"], handler.nested)
 
 
-def abstract_run(bound: BoundProgram, arrays: Arrays) -> None:
-    """Run the program with every latent abstract, only to see whether that can be done."""
-    _run(bound, arrays, _Discover())
+def abstract_run(bound: BoundProgram, arrays: Arrays, unit: jax.Array) -> list[Any]:
+    """Run the program with every latent abstract.
+
+    Args:
+        bound: The program.
+        arrays: Its data, abstract or not.
+        unit: An abstract number that the latents are made of.
+
+    Returns:
+        All arrays that its distributions and observations are made of.
+    """
+    handler = _Discover()
+    handler.unit = unit
+    trace = bound.trace(arrays, handler)
+    samples = (msg for msg in trace.values() if msg["type"] == "sample")
+    leaves = jax.tree.leaves([(msg["fn"], msg["value"], msg["scale"]) for msg in samples])
+    return [leaf for leaf in leaves if isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)]
 
 
 def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:
@@ -227,24 +252,4 @@ def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:
         f"Expected a program whose structure does not depend on latent values; got one that uses the value "
         f"of site '{culprit}' in Python (an `if`, a loop bound, a shape or an index). Use `jnp.where`, "
         f"`jax.lax.cond` or `numpyro.contrib.control_flow.cond` instead, or condition on '{culprit}'."
-    )
-
-
-def _parameter_error(error: ValueError, attempt: _Discover) -> ValueError:
-    last = next(reversed(attempt.found), None)
-    place = "before the first site" if last is None else f"in the statement after site '{last}'"
-    return ValueError(
-        f"Expected valid parameters of every distribution; got, {place}: {error} Correct the inputs that "
-        f"they are made of."
-    )
-
-
-def _declaration_error(error: AssertionError) -> Exception:
-    text = str(error)
-    if "unique names" not in text:
-        return error
-    name = text.split("`")[1]
-    return ValueError(
-        f"Expected every site to have its own name; got '{name}' twice. Rename one of them, or put the "
-        f"statement in a plate."
     )

@@ -14,9 +14,24 @@ from numpyro.primitives import Messenger
 Message = dict[str, Any]
 
 
+LOG_DET = "log_det of "
+
+
 def is_factor(msg: Message) -> bool:
-    """Whether a sample message is a `numpyro.factor` statement."""
-    return type(msg["fn"]).__name__ == "Unit"
+    """Whether a sample message is a `numpyro.factor` statement, masked or in a plate perhaps."""
+    return type(bare(msg["fn"])).__name__ == "Unit"
+
+
+def bare(fn: Any) -> Any:
+    """Return a distribution beneath masks, expansions and reinterpreted axes."""
+    while type(fn).__name__ in ("ExpandedDistribution", "Independent", "MaskedDistribution"):
+        fn = fn.base_dist
+    return fn
+
+
+def is_log_det(name: str) -> bool:
+    """Whether a factor is the Jacobian of a site that `Unconstrain` mapped to its support."""
+    return LOG_DET in name
 
 
 class Everywhere(Messenger):
@@ -44,6 +59,7 @@ class Everywhere(Messenger):
         self.scan_of = dict(scan_of or {})
         self.scans: dict[str, int] = {}
         self.scan: str | None = None
+        self.nested = False
         self._slices: dict[str, Any] = {}
 
     def visit(self, msg: Message) -> None:
@@ -74,6 +90,7 @@ class Everywhere(Messenger):
     def _enter_scan(self, body: Callable, init: Any, xs: Any, length: int | None, *rest: Any) -> tuple:
         if length is None:
             length = int(jnp.shape(jax.tree.leaves(xs)[0])[0])
+        self.nested |= self.scan is not None
         name = _fresh("time", self.scans)
         self.scans[name] = length
         held = {k: v for k, v in self.values.items() if self.scan_of.get(k) == name}
@@ -171,4 +188,4 @@ class Unconstrain(Everywhere):
         within = jnp.ndim(log_det) - jnp.ndim(value) + len(msg["fn"].event_shape)
         log_det = jnp.sum(log_det, axis=tuple(range(-within, 0)))
         msg["value"] = value
-        numpyro.factor(f"_{name}_log_det", log_det)
+        numpyro.factor(f"{LOG_DET}{name}", log_det)

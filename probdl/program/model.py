@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.program.arrays import convert
-from probdl.program.bound import Arrays, BoundProgram, as_array, split
+from probdl.program.bound import Arrays, BoundProgram, as_array, hashable, split
 from probdl.program.checks import check_complete, check_observations, check_values
 from probdl.program.compilable import compilable
 from probdl.program.datatree import posterior_draws, tree
@@ -130,7 +130,7 @@ class Model:
         scans: tuple[tuple[str, str], ...] = ()
         if self.observed or self.held:
             scans = Model(self.program, *self.args, **self.kwargs)._scans_of([*self.observed, *self.held])
-        return discover(BoundProgram(self.program, structure, static, scans), self._data)
+        return discover(BoundProgram(hashable(self.program), structure, static, scans), self._data)
 
     @functools.cached_property
     def _data(self) -> Arrays:
@@ -172,7 +172,7 @@ class Model:
         Raises:
             ValueError: If one does not fit; the message names site, index and value.
         """
-        check_observations(self.declarations)
+        check_observations(self.declarations, self.observed)
 
     @functools.cached_property
     def bound(self) -> tuple[BoundProgram, Arrays]:
@@ -244,7 +244,7 @@ class Model:
             arrays = self.arrays(Precision.DOUBLE)
             return np.float64(log_joint(self.bound[0], self._scans_of(given), arrays, fixed))
 
-    def sample(self, key: int | Array, num_samples: int = 1000, *, given: Any = None) -> xr.DataTree:
+    def sample(self, key: int | Array, num_samples: int | None = None, *, given: Any = None) -> xr.DataTree:
         """Draw from the prior, or from the predictive distribution given a posterior.
 
         Observed sites are drawn anew. With `given`, latent sites that the posterior holds keep its draws, and
@@ -252,8 +252,8 @@ class Model:
 
         Args:
             key: A seed or a JAX key.
-            num_samples: Number of draws. With `given`, that many of its draws are used, evenly spaced, or
-                all of them if there are fewer.
+            num_samples: Number of draws, 1000 if None. With `given`: that many of its draws, evenly spaced,
+                as one chain; if None all of them, chains apart.
             given: A Result, or a DataTree with a posterior.
 
         Returns:
@@ -262,19 +262,19 @@ class Model:
 
         Raises:
             SiteNotFound: If the posterior has a site that the program has not.
+            ValueError: If a latent has another shape in the posterior.
         """
-        held = (
-            {} if given is None else posterior_draws(getattr(given, "data", given), self.sites, num_samples)
-        )
-        count = next((len(v) for v in held.values()), num_samples)
+        held, lead = {}, (1, 1000 if num_samples is None else num_samples)
+        if given is not None:
+            held, lead = posterior_draws(getattr(given, "data", given), self.sites, num_samples)
         with Precision.DOUBLE.active():
-            keys = jax.random.split(as_key(key), count)
+            keys = jax.random.split(as_key(key), lead[0] * lead[1])
             arrays = self.arrays(Precision.DOUBLE)
             drawn = replicate(self.bound[0], self._scans_of(held), arrays, keys, held)
-            latent, replicated = ({k: np.asarray(v)[None] for k, v in d.items()} for d in drawn)
+        latent, new = ({k: np.asarray(v).reshape(*lead, *v.shape[1:]) for k, v in d.items()} for d in drawn)
         if given is None:
-            return tree({"prior": latent, "prior_predictive": replicated}, self.sites)
-        return tree({"posterior_predictive": {**latent, **replicated}}, self.sites)
+            return tree({"prior": latent, "prior_predictive": new}, self.sites)
+        return tree({"posterior_predictive": {**latent, **new}}, self.sites)
 
     def _scans_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
         return tuple((n, scan) for n in names if (scan := self.sites[n].scan) is not None)

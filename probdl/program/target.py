@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from numpyro import validation_enabled
 
 from probdl.program.bound import Arrays, BoundProgram
-from probdl.program.handlers import Unconstrain, is_factor
+from probdl.program.handlers import Unconstrain, bare, is_factor, is_log_det
 
 
 class Target(NamedTuple):
@@ -99,7 +99,7 @@ class Density:
 
     def site_log_probs(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
         """Return the log-probability of each site at a position, unreduced: shape of its batch."""
-        return log_probs(self._trace(arrays, position))
+        return log_probs(self._trace(arrays, position), trusted=True)
 
     def _trace(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Any]:
         handler = Unconstrain(None, self.layout.unravel(position), dict(self.layout.scan_of))
@@ -115,18 +115,30 @@ class Density:
         return latent_values(self._trace(arrays, position))
 
 
-def log_probs(trace: Mapping[str, Any]) -> dict[str, Array]:
+def log_probs(trace: Mapping[str, Any], *, trusted: bool = False) -> dict[str, Array]:
     """Return the scaled log-probability of each sample site of a trace, in nats.
 
     It is minus infinity outside the support, whether or not the user has NumPyro's validation enabled:
-    without it, NumPyro gives some distributions a density everywhere.
+    without it, NumPyro gives some distributions a density everywhere. A Jacobian is a change of variables:
+    no mask or scale of the program applies to it.
+
+    Args:
+        trace: A trace of NumPyro.
+        trusted: Whether the values of latents lie in their supports, as a bijection's values do.
+
+    Returns:
+        Arrays of the shapes of the batches.
     """
     found = {}
-    with validation_enabled(is_validate=True):
-        for name, msg in trace.items():
-            if msg["type"] == "sample":
-                log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
-                found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
+    for name, msg in trace.items():
+        if msg["type"] != "sample":
+            continue
+        if is_log_det(name) and is_factor(msg):
+            found[name] = bare(msg["fn"]).log_factor
+            continue
+        with validation_enabled(is_validate=msg["is_observed"] or not trusted):
+            log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
+        found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
     return found
 
 

@@ -234,7 +234,7 @@ def test_duplicate_names():
         normal("a", 0, 1)
         normal("a", 0, 1)
 
-    with pytest.raises(ValueError, match="every site to have its own name; got 'a' twice"):
+    with pytest.raises(ValueError, match="every site and plate to have its own name; got 'a' twice"):
         read(program)
 
 

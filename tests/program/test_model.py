@@ -328,7 +328,7 @@ def test_integers_that_do_not_fit():
         convert(np.array([1, 3_000_000_000]), pdl.Precision.SINGLE, "y")
     with pytest.raises(OverflowError, match="Run in double precision, rescale it, or pass floats"):
         convert(np.array([2**63], np.uint64), pdl.Precision.DOUBLE, "y")
-    with pytest.raises(TypeError, match="Expected numbers for 'y'"):
+    with pytest.raises(TypeError, match="Expected real numbers for 'y'"):
         convert(np.array(["a"]), pdl.Precision.DOUBLE, "y")
 
 
