@@ -15,10 +15,12 @@ class Progress:
 
     Args:
         bar: The bar of tqdm, or None.
+        num_chains: Number of chains.
     """
 
-    def __init__(self, bar: Any) -> None:
+    def __init__(self, bar: Any, num_chains: int) -> None:
         self._bar = bar
+        self._num_chains = num_chains
         self._divergences = 0
 
     def advance(self, stats: Mapping[str, np.ndarray], warming_up: int) -> None:
@@ -32,7 +34,7 @@ class Progress:
             return
         steps = next(iter(stats.values())).shape[1]
         self._bar.set_description("warm-up" if warming_up == steps else "sampling", refresh=False)
-        shown = {}
+        shown: dict[str, Any] = {"chains": self._num_chains}
         if "diverging" in stats:
             self._divergences += int(stats["diverging"][:, warming_up:].sum())
             shown["divergences"] = self._divergences
@@ -48,7 +50,7 @@ def progress_bar(total: int, num_chains: int, *, wanted: bool | None) -> Iterato
 
     Args:
         total: Number of steps of a chain.
-        num_chains: Number of chains, for the unit.
+        num_chains: Number of chains.
         wanted: Whether to show it; None: if stderr is a terminal.
 
     Yields:
@@ -59,10 +61,9 @@ def progress_bar(total: int, num_chains: int, *, wanted: bool | None) -> Iterato
         ...     progress.advance({"step_size": np.ones((4, 10))}, warming_up=10)
     """
     if not (sys.stderr.isatty() if wanted is None else wanted):
-        yield Progress(None)
+        yield Progress(None, num_chains)
         return
     from tqdm import tqdm
 
-    unit = "step" if num_chains == 1 else f"step of {num_chains} chains"
-    with tqdm(total=total, unit=f" {unit}", file=sys.stderr, dynamic_ncols=True) as bar:
-        yield Progress(bar)
+    with tqdm(total=total, unit=" steps", file=sys.stderr, dynamic_ncols=True) as bar:
+        yield Progress(bar, num_chains)

@@ -208,7 +208,7 @@ def test_progress_bar_shows_chains_divergences_and_step_size(capsys):
         pdl.infer(MODEL, pdl.NUTS(num_samples=30, num_warmup=30), key=0, progress=True)
     shown = capsys.readouterr().err
     assert "60/60" in shown
-    assert "4 chains" in shown
+    assert "chains=4" in shown
     assert "divergences=" in shown
     assert "step size=" in shown
 
