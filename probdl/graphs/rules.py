@@ -225,7 +225,6 @@ RULES: dict[str, Rule] = {
     ),
     "dot_general": dot_general,
     "conv_general_dilated": convolution,
-    "reduce_and": reduction,
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,18 +34,27 @@ def diagnose(data: xr.DataTree) -> tuple[Finding, ...]:
     Returns:
         What was found, the most severe first.
     """
-    found = [*_of_run(data), *_of_draws(data)]
+    return by_severity([*_of_run(data), *_of_draws(data)])
+
+
+def by_severity(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings with the most severe first."""
     order = list(Status)
-    return tuple(sorted(found, key=lambda finding: order.index(finding.status)))
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.status)))
+
+
+def improper(sites: Iterable[str]) -> tuple[Finding, ...]:
+    """Return the finding that the posterior may be improper along some sites; none without a site."""
+    names = ", ".join(f"'{name}'" for name in sites)
+    detail = f"the log-density does not fall off far out in {names}"
+    return (Finding(Status.IMPROPER, detail),) if names else ()
 
 
 def _of_run(data: xr.DataTree) -> Iterator[Finding]:
     drawn, asked = data.children["posterior"].sizes["draw"], data.attrs.get("num_samples", 0)
     if drawn < asked:
         yield Finding(Status.INTERRUPTED, f"the run was stopped after {drawn} of {asked} draws of each chain")
-    if improper := json.loads(data.attrs.get(IMPROPER_SITES, "[]")):
-        names = ", ".join(f"'{name}'" for name in improper)
-        yield Finding(Status.IMPROPER, f"the log-density does not fall off far out in {names}")
+    yield from improper(json.loads(data.attrs.get(IMPROPER_SITES, "[]")))
     if "sample_stats" not in data:
         return
     stats = data.children["sample_stats"].to_dataset()

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from probdl.inference.assemble import provenance
 from probdl.inference.chunks import Chunk, chunks, constrain
-from probdl.inference.diagnostics import IMPROPER_SITES, diagnose
+from probdl.inference.diagnostics import IMPROPER_SITES, by_severity, diagnose, improper
 from probdl.inference.draws import Draws, MemoryDraws
 from probdl.inference.improper import improper_sites
 from probdl.inference.interruption import interruptible
@@ -61,9 +61,10 @@ def drive(key: Array, method: MarkovChain, model: Model, options: Options) -> Re
     if any(finding.status is Status.HIGH_RHAT for finding in findings):
         sites = improper_sites(model.density, arrays, last.positions[last.warming_up : last.steps])
         ending[IMPROPER_SITES] = json.dumps(sites)
+        findings = by_severity([*findings, *improper(sites)])
     draws.describe(ending)
     data.attrs.update(ending)
-    result = Result(data, diagnose(data) if IMPROPER_SITES in ending else findings, model=model)
+    result = Result(data, findings, model=model)
     if result.findings:
         warnings.warn(verdict(result.findings), InferenceWarning, stacklevel=4)
     return result

@@ -45,10 +45,8 @@ def log_probs(model: Model, data: xr.DataTree, group: str, *, observed: bool) ->
     if not wanted:
         kind = "observed" if observed else "latent"
         raise ValueError(f"Expected a model with {kind} sites for '{group}'; got none. Condition it on data.")
-    draws = dict(datatree.site_variables(data.children["posterior"]))
-    sizes = tuple(data.children["posterior"].sizes[name] for name in datatree.SAMPLE_DIMS)
-    values = {n: draws[n].to_numpy().reshape(math.prod(sizes), *model.sites[n].shape) for n in model.latents}
-    scan_of = tuple((n, scan) for n in values if (scan := model.sites[n].scan) is not None)
+    values, sizes = datatree.posterior_draws(data, model.sites, None)
+    scan_of = model.declarations.scan_of(values)
     with Precision.DOUBLE.active():
         run = functools.partial(
             _terms, model.bound[0], scan_of, tuple(wanted), model.arrays(Precision.DOUBLE)

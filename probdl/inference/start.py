@@ -86,14 +86,14 @@ def no_start(model: Model, arrays: Arrays, position: Array) -> ValueError:
         The error.
     """
     density = model.density
-    terms = jax.jit(density.site_log_probs)(arrays, position)
+    terms = _terms(density, arrays, position)
     causes = _arguments(model)
     for name, term in terms.items():
         bad = ~np.isfinite(np.asarray(term))
         if bad.any():
             causes.append(_site(model, name, np.asarray(term), bad))
     if not causes:
-        gradient = jax.jit(jax.grad(density.target(arrays).log_density))(position)
+        gradient = _gradient(density, arrays, position)
         bad_sites = [k for k, v in density.layout.unravel(gradient).items() if not np.isfinite(v).all()]
         causes.append(
             f"the log-density is finite but its gradient is not, in {', '.join(map(repr, bad_sites))} "
@@ -104,6 +104,16 @@ def no_start(model: Model, arrays: Arrays, position: Array) -> ValueError:
         f"{'; '.join(causes)}. Correct the data, or keep the parameters of these distributions in their "
         f"domain whatever the latents are (a scale by exp or softplus)."
     )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _terms(density: Density, arrays: Arrays, position: Array) -> dict[str, Array]:
+    return density.site_log_probs(arrays, position)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _gradient(density: Density, arrays: Arrays, position: Array) -> Array:
+    return jax.grad(density.target(arrays).log_density)(position)
 
 
 def _arguments(model: Model) -> list[str]:

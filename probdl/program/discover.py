@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +68,10 @@ class Declarations:
     scans: dict[str, int] = field(default_factory=dict)
     states: dict[str, Any] = field(default_factory=dict)
     nested: bool = False
+
+    def scan_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Return the scan of each of some sites that is in one."""
+        return tuple((n, scan) for n in names if (scan := self.sites[n].site.scan) is not None)
 
 
 class _Discover(Everywhere):
@@ -157,9 +162,10 @@ class _Discover(Everywhere):
 def _locate(site: Site, msg: Message, scan: str | None) -> Site:
     frames = sorted(msg.get("cond_indep_stack", ()), key=lambda frame: frame.dim)
     axes = [] if scan is None else [(scan, 0)]
+    first = len(axes)
     for frame in frames:
         axis = len(site.shape) - site.event_dim + frame.dim
-        if axis >= len(axes[:1]) * (scan is not None) and site.shape[axis] == frame.size:
+        if axis >= first and site.shape[axis] == frame.size:
             axes.append((frame.name, axis))
     plates = tuple(frame.name for frame in frames)
     if site.kind is SiteKind.PARAM:

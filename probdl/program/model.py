@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -129,7 +129,9 @@ class Model:
         structure, static, _ = split(self.args, self.kwargs)
         scans: tuple[tuple[str, str], ...] = ()
         if self.observed or self.held:
-            scans = Model(self.program, *self.args, **self.kwargs)._scans_of([*self.observed, *self.held])
+            scans = Model(self.program, *self.args, **self.kwargs).declarations.scan_of(
+                [*self.observed, *self.held]
+            )
         return discover(BoundProgram(hashable(self.program), structure, static, scans), self._data)
 
     @functools.cached_property
@@ -216,7 +218,7 @@ class Model:
             for name, d in self.declarations.sites.items()
             if d.unconstrained_shape is not None
         }
-        scans = self._scans_of(unconstrained)
+        scans = self.declarations.scan_of(unconstrained)
         return Density(self.bound[0], Layout(tuple(unconstrained), tuple(unconstrained.values()), scans))
 
     @functools.cached_property
@@ -242,7 +244,7 @@ class Model:
         with Precision.DOUBLE.active():
             fixed = {name: convert(value, Precision.DOUBLE, name) for name, value in given.items()}
             arrays = self.arrays(Precision.DOUBLE)
-            return np.float64(log_joint(self.bound[0], self._scans_of(given), arrays, fixed))
+            return np.float64(log_joint(self.bound[0], self.declarations.scan_of(given), arrays, fixed))
 
     def sample(self, key: int | Array, num_samples: int | None = None, *, given: Any = None) -> xr.DataTree:
         """Draw from the prior, or from the predictive distribution given a posterior.
@@ -270,11 +272,8 @@ class Model:
         with Precision.DOUBLE.active():
             keys = jax.random.split(as_key(key), lead[0] * lead[1])
             arrays = self.arrays(Precision.DOUBLE)
-            drawn = replicate(self.bound[0], self._scans_of(held), arrays, keys, held)
+            drawn = replicate(self.bound[0], self.declarations.scan_of(held), arrays, keys, held)
         latent, new = ({k: np.asarray(v).reshape(*lead, *v.shape[1:]) for k, v in d.items()} for d in drawn)
         if given is None:
             return tree({"prior": latent, "prior_predictive": new}, self.sites)
         return tree({"posterior_predictive": {**latent, **new}}, self.sites)
-
-    def _scans_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        return tuple((n, scan) for n in names if (scan := self.sites[n].scan) is not None)

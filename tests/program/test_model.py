@@ -123,7 +123,7 @@ def test_an_intervention_overrides_an_observation():
 
 @pytest.mark.parametrize(("program", "arguments"), [(schools, (SIGMA, Y)), (level, (np.arange(6.0),))])
 def test_target_is_the_density_of_numpyro(program, arguments):
-    with jax.enable_x64(True):  # noqa: FBT003
+    with pdl.Precision.DOUBLE.active():
         model = pdl.Model(program, *arguments)
         position = model.target.init(jax.random.key(0))
         unconstrained = model.density.layout.unravel(position)

@@ -41,8 +41,8 @@ def test_arguments_of_other_types_that_compare_equal():
     def program(flag):
         normal("x", 0, 10.0 if flag is True else 1.0)
 
-    close(pdl.Model(program, 1).log_joint({"x": 0.0}), stats.norm(0, 1).logpdf(0))
-    close(pdl.Model(program, True).log_joint({"x": 0.0}), stats.norm(0, 10).logpdf(0))  # noqa: FBT003
+    close(pdl.Model(program, flag=1).log_joint({"x": 0.0}), stats.norm(0, 1).logpdf(0))
+    close(pdl.Model(program, flag=True).log_joint({"x": 0.0}), stats.norm(0, 10).logpdf(0))
 
 
 def test_narrow_integers():
@@ -61,7 +61,7 @@ def test_masks_and_scales_leave_the_jacobian_alone():
             numpyro.sample("t", dist.HalfNormal(1.0))
         normal("y", 0, s, obs=y)
 
-    with jax.enable_x64(True):  # noqa: FBT003
+    with pdl.Precision.DOUBLE.active():
         model = pdl.Model(program, 0.5)
         position = jnp.array([0.3, -0.2, 0.7])
         values = model.target.constrain(position)

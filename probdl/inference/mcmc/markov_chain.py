@@ -69,11 +69,11 @@ class MarkovChain(Method):
             at_least(name, getattr(self, name), least)
 
     @abc.abstractmethod
-    def init(self, key: Array, target: Target) -> Any:
+    def init(self, key: Array, target: Target) -> State:
         """Return a state at a random starting position."""
 
     @abc.abstractmethod
-    def step(self, key: Array, state: Any, target: Target) -> tuple[Any, Any]:
+    def step(self, key: Array, state: Any, target: Target) -> tuple[State, Any]:
         """Return the next state of a chain, and what happened on the way."""
 
     def adapt(self, state: Any, info: Any, step: Array, num_warmup: Array) -> Any:
