@@ -167,9 +167,9 @@ def _locate(site: Site, msg: Message, scan: str | None) -> Site:
         axis = len(site.shape) - site.event_dim + frame.dim
         if axis >= first and site.shape[axis] == frame.size:
             axes.append((frame.name, axis))
-    plates = tuple(frame.name for frame in frames)
-    if site.kind is SiteKind.PARAM:
-        plates = tuple(name for name, _ in axes)
+    located = {name for name, _ in axes}
+    nesting = (frame.name for frame in reversed(msg.get("cond_indep_stack", ())))
+    plates = tuple(name for name in nesting if site.kind is not SiteKind.PARAM or name in located)
     return replace(site, plates=plates, scan=scan, axes=tuple(axes))
 
 

@@ -1,0 +1,227 @@
+"""The finite DAG on which a question is answered: the graph itself, or its plates folded."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Protocol
+
+from probdl.errors import CyclicGraph
+from probdl.graphs.elements import (
+    Names,
+    Region,
+    axes_of,
+    element_name,
+    find_region,
+    is_plated,
+    kinds,
+    listed,
+    run_name,
+)
+from probdl.graphs.runs import meet
+from probdl.program.sites import SiteKind
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+Node = Any
+"""A node of the finite DAG: a node of a bare graph, or the number of an element."""
+
+Neighbours = Mapping[Node, Collection[Node]] | Sequence[Collection[Node]]
+
+FIXED = (SiteKind.PARAM, SiteKind.INTERVENED, SiteKind.FACTOR)
+
+
+class Reach(enum.Enum):
+    """Which elements a question is about."""
+
+    ANCESTORS = "what was named and its ancestors"
+    CHILDREN = "also the children of what was named"
+    ALL = "all elements"
+
+
+class Labels(Protocol):
+    """Names of the nodes of a finite DAG."""
+
+    def names(self, nodes: Iterable[Node]) -> tuple[Hashable, ...]:
+        """Name a set of nodes, with as few names as stand for all elements."""
+        ...
+
+    def element(self, node: Node) -> Hashable:
+        """Name one element that a node stands for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A finite DAG that answers a question exactly.
+
+    A node of it stands for all the elements that the question does not tell apart.
+
+    Attributes:
+        parents: The parents of each node.
+        children: The children of each node.
+        asked: The nodes of each set that the question names.
+        fixed: Nodes that are always given: factors, params, and sites held by `do`.
+        labels: Their names.
+    """
+
+    parents: Neighbours
+    children: Neighbours
+    asked: tuple[frozenset[Node], ...]
+    fixed: frozenset[Node]
+    labels: Labels
+
+    @property
+    def nodes(self) -> Iterable[Node]:
+        """All nodes."""
+        return self.parents if isinstance(self.parents, Mapping) else range(len(self.parents))
+
+    def given(self, which: int) -> frozenset[Node]:
+        """Return a set of the question together with what is always given and not asked about.
+
+        Args:
+            which: The number of the set.
+
+        Returns:
+            The nodes.
+        """
+        others = (nodes for i, nodes in enumerate(self.asked) if i != which)
+        return self.asked[which] | self.fixed.difference(*others)
+
+
+def ground(graph: nx.DiGraph, *asked: Names, where: str, reach: Reach = Reach.ANCESTORS) -> Ground:
+    """Return the finite DAG on which a question about some elements is answered.
+
+    Args:
+        graph: The graph of a program, or any acyclic directed graph.
+        *asked: The sets of nodes or elements that the question names; they must be disjoint.
+        where: The call that asks, for messages.
+        reach: Which elements beside those are needed.
+
+    Returns:
+        The DAG.
+
+    Raises:
+        TypeError: If `graph` is no DiGraph.
+        CyclicGraph: If it has a cycle.
+        SiteNotFound: If a name is unknown.
+        IndexError: If an index is outside its plate.
+        ValueError: If two sets overlap, or if the question needs too many elements.
+    """
+    check_directed(graph, where)
+    regions = [[find_region(graph, name, where) for name in listed(names, graph)] for names in asked]
+    check_disjoint(graph, regions, where)
+    if is_plated(graph):
+        from probdl.graphs.unrolling import unrolled
+
+        return checked(unrolled(graph, regions, where, reach))
+    children = dict(graph.adjacency())
+    parents = dict(graph.reverse(copy=False).adjacency())
+    fixed = frozenset(node for node, kind in kinds(graph).items() if kind in FIXED)
+    sets = tuple(frozenset(region.node for region in found) for found in regions)
+    return checked(Ground(parents, children, sets, fixed, _Bare(children)))
+
+
+def checked(dag: Ground) -> Ground:
+    """Return a DAG as it is, after a check that it is one.
+
+    Args:
+        dag: The DAG.
+
+    Returns:
+        The same.
+
+    Raises:
+        CyclicGraph: If it has a cycle.
+    """
+    children, parents = dag.children, dag.parents
+    waiting = {node: len(parents[node]) for node in dag.nodes}
+    free = [node for node, count in waiting.items() if not count]
+    for node in free:
+        for child in children[node]:
+            waiting[child] -= 1
+            if not waiting[child]:
+                free.append(child)
+    if len(free) < len(waiting):
+        raise CyclicGraph(
+            [str(dag.labels.element(node)) for node in _cycle(dag, set(waiting).difference(free))]
+        )
+    return dag
+
+
+def _cycle(dag: Ground, left: set[Node]) -> list[Node]:
+    """Walk upward within nodes that all have a parent among them until one comes again."""
+    node, seen = next(iter(left)), {}
+    while node not in seen:
+        seen[node] = len(seen)
+        node = next(parent for parent in dag.parents[node] if parent in left)
+    walk = list(seen)[seen[node] :]
+    return walk[::-1]
+
+
+def check_directed(graph: Any, where: str) -> None:
+    """Check that a query was given a directed graph.
+
+    Args:
+        graph: What it was given.
+        where: The query.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    import networkx as nx
+
+    if isinstance(graph, nx.DiGraph):
+        return
+    if isinstance(graph, nx.Graph):
+        raise TypeError(
+            f"Expected a directed graph in {where}; got an undirected {type(graph).__name__}. "
+            "Give each edge a direction: networkx.DiGraph(edges)."
+        )
+    raise TypeError(
+        f"Expected a networkx.DiGraph in {where}; got {type(graph).__name__}. Write graph(model) for a model."
+    )
+
+
+def check_disjoint(graph: nx.DiGraph, regions: Sequence[Sequence[Region]], where: str) -> None:
+    """Check that no element is in two of the sets that a query names.
+
+    Args:
+        graph: The graph.
+        regions: The sets.
+        where: The query.
+
+    Raises:
+        ValueError: If one is; the message names it.
+    """
+    nodes = [{region.node for region in found} for found in regions]
+    for (i, a), (j, b) in combinations(enumerate(regions), 2):
+        common = nodes[i] & nodes[j]
+        for one in (region for region in a if region.node in common):
+            for other in (region for region in b if region.node == one.node):
+                both = [meet(p, q) for p, q in zip(one.runs, other.runs, strict=True)]
+                if all(both):
+                    sizes = [axis.size for axis in axes_of(graph, one.node)]
+                    parts = [run_name(runs[0], size) for runs, size in zip(both, sizes, strict=True)]
+                    what = element_name(one.node, [] if set(parts) <= {":"} else parts)
+                    raise ValueError(
+                        f"Expected disjoint sets in {where}; got '{what}' in two of them. Take it out of one."
+                    )
+
+
+@dataclass(frozen=True)
+class _Bare:
+    """The nodes of a graph without plates are their own names."""
+
+    order: Iterable[Hashable]
+
+    def names(self, nodes: Iterable[Node]) -> tuple[Hashable, ...]:
+        """Name nodes."""
+        return tuple(nodes)
+
+    def element(self, node: Node) -> Hashable:
+        """Name a node."""
+        return node

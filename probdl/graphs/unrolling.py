@@ -1,0 +1,305 @@
+"""Plates folded to one element for each group that a question tells apart; lags and gathers unrolled."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from probdl.graphs.elements import Axis, Region, Runs, axes_of, element_name, kinds, run_name
+from probdl.graphs.ground import FIXED, Ground, Reach
+from probdl.graphs.ranges import Lattice, Ranges, lattice_of, spread
+from probdl.graphs.relation import Read
+from probdl.graphs.runs import contains, partition, union
+from probdl.program.sites import SiteKind
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+MOST = 5_000_000
+
+
+def unrolled(graph: nx.DiGraph, regions: Sequence[Sequence[Region]], where: str, reach: Reach) -> Ground:
+    """Return the finite DAG of a graph with plates or scans that answers a question exactly.
+
+    Elements of a plate that is only aligned or crossed can be exchanged, so one element stands for all
+    those that the question does not tell apart: every edge of one of them has its like at each other one,
+    upward and downward, and so has every path. Along a scan or plate with lags or gathers each element
+    stands for itself, as far as it can matter.
+
+    Args:
+        graph: The graph.
+        regions: The sets of elements that the question names.
+        where: The query, for messages.
+        reach: Which elements are needed.
+
+    Returns:
+        The DAG; its nodes are numbers.
+
+    Raises:
+        ValueError: If it would have too many nodes or edges; the message says how many.
+    """
+    named = [merged(found) for found in regions]
+    always = [
+        Region(node, whole(axes_of(graph, node)))
+        for node, kind in kinds(graph).items()
+        if kind is SiteKind.FACTOR
+    ]
+    seeds = [*always, *(region for found in named for region in found)]
+    lattice = lattice_of(graph, [region.node for region in seeds], reach)
+    ranges = spread(lattice, seeds, reach)
+    grid = _grid(lattice, ranges, seeds)
+    _check_size(grid, lattice, where)
+    parents, children = _adjacency(grid, lattice)
+    fixed = [
+        grid.all_of(node) for node, kind in kinds(graph).items() if kind in FIXED and node in grid.offsets
+    ]
+    asked = tuple(frozenset[int]().union(*(grid.inside(region) for region in found)) for found in named)
+    return Ground(parents, children, asked, frozenset[int]().union(*fixed), grid)
+
+
+def whole(axes: Iterable[Axis]) -> tuple[Runs, ...]:
+    """Return the region of all elements of a node.
+
+    Args:
+        axes: Its axes.
+
+    Returns:
+        All indices along each.
+    """
+    return tuple(((0, axis.size),) for axis in axes)
+
+
+def merged(regions: Iterable[Region]) -> list[Region]:
+    """Join regions that differ along one axis alone: naming a thousand elements makes one set of them.
+
+    Args:
+        regions: The regions.
+
+    Returns:
+        Fewer regions of the same elements.
+
+    Example:
+        >>> merged([Region("x", (((0, 1),),)), Region("x", (((1, 3),),))])
+        [Region(node='x', runs=(((0, 3),),))]
+    """
+    found = list(dict.fromkeys(regions))
+    for axis in range(max((len(region.runs) for region in found), default=0)):
+        groups: dict[tuple[Hashable, tuple[Runs, ...]], list[Region]] = {}
+        for region in found:
+            rest = region.runs[:axis] + region.runs[axis + 1 :]
+            groups.setdefault((region.node, rest), []).append(region)
+        found = []
+        for (node, rest), group in groups.items():
+            runs = (union(region.runs[axis] for region in group),) if axis < len(group[0].runs) else ()
+            found.append(Region(node, rest[:axis] + runs + rest[axis:]))
+    return found
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The nodes of the finite DAG: for each site a product of coordinates, numbered through."""
+
+    axes: Mapping[Hashable, tuple[Axis, ...]]
+    coordinates: Mapping[Hashable, tuple[np.ndarray, ...]]
+    cells: Mapping[str, list[Runs]]
+    offsets: dict[Hashable, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        at = 0
+        for node in self.coordinates:
+            self.offsets[node] = at
+            at += math.prod(self.shape(node))
+
+    @property
+    def count(self) -> int:
+        """How many nodes there are."""
+        return sum(math.prod(self.shape(node)) for node in self.coordinates)
+
+    def shape(self, node: Hashable) -> tuple[int, ...]:
+        """Return how many coordinates a site has along each axis."""
+        return tuple(len(values) for values in self.coordinates[node])
+
+    def all_of(self, node: Hashable) -> range:
+        """Return the numbers of all elements of a site."""
+        return range(self.offsets[node], self.offsets[node] + math.prod(self.shape(node)))
+
+    def inside(self, region: Region) -> list[int]:
+        """Return the numbers of the elements in a region."""
+        if region.node not in self.offsets:
+            return []
+        places = [
+            np.flatnonzero(contains(runs, values))
+            for runs, values in zip(region.runs, self.coordinates[region.node], strict=True)
+        ]
+        if not places:
+            return [self.offsets[region.node]]
+        flat = np.ravel_multi_index(np.ix_(*places), self.shape(region.node))
+        return (self.offsets[region.node] + flat.reshape(-1)).tolist()
+
+    def element(self, node: int) -> Hashable:
+        """Name the element that a number stands for."""
+        names = list(self.offsets)
+        site = names[bisect_right(list(self.offsets.values()), node) - 1]
+        at = np.unravel_index(node - self.offsets[site], self.shape(site)) if self.axes[site] else ()
+        values = [int(v[i]) for v, i in zip(self.coordinates[site], at, strict=True)]
+        return element_name(site, values) if values else site
+
+    def names(self, nodes: Iterable[int]) -> tuple[Hashable, ...]:
+        """Name a set of elements by as few slices as a sweep finds."""
+        numbers = np.fromiter(nodes, int)
+        found: list[Hashable] = []
+        for site, offset in self.offsets.items():
+            shape = self.shape(site)
+            flags = np.zeros(math.prod(shape), bool)
+            own = numbers[(numbers >= offset) & (numbers < offset + flags.size)]
+            if not own.size:
+                continue
+            flags[own - offset] = True
+            axes = self.axes[site]
+            cells = [self._cells(axis, v) for axis, v in zip(axes, self.coordinates[site], strict=True)]
+            for box in _boxes(flags.reshape(shape), cells):
+                for runs in product(*box):
+                    parts = [run_name(run, axis.size) for run, axis in zip(runs, axes, strict=True)]
+                    found.append(site if set(parts) <= {":"} else element_name(site, parts))
+        return tuple(found)
+
+    def _cells(self, axis: Axis, values: np.ndarray) -> list[Runs]:
+        folded = self.cells.get(axis.name)
+        return [((int(v), int(v) + 1),) for v in values] if folded is None else folded
+
+
+def _boxes(flags: np.ndarray, cells: Sequence[Sequence[Runs]]) -> list[tuple[Runs, ...]]:
+    """Cover the set flags with products of index sets, equal slices along the first axis joined."""
+    if not cells:
+        return [()] if flags else []
+    slices: dict[bytes, list[int]] = {}
+    for i, part in enumerate(flags):
+        if np.any(part):
+            slices.setdefault(np.asarray(part).tobytes(), []).append(i)
+    return [
+        (union(cells[0][i] for i in at), *rest)
+        for at in slices.values()
+        for rest in _boxes(flags[at[0]], cells[1:])
+    ]
+
+
+def _grid(lattice: Lattice, ranges: Ranges, seeds: Iterable[Region]) -> _Grid:
+    """Fold the axes that can be, into the coarsest cells that the question and the reads allow."""
+    cuts = {name: list(found) for name, found in lattice.cuts.items()}
+    for region in seeds:
+        for axis, runs in zip(lattice.axes[region.node], region.runs, strict=True):
+            cuts.setdefault(axis.name, []).append(runs)
+    sizes = {axis.name: axis.size for axes in lattice.axes.values() for axis in axes}
+    cells = {n: partition(size, cuts.get(n, ())) for n, size in sizes.items() if n not in lattice.unrolled}
+    coordinates = {}
+    for node, held in ranges.items():
+        coordinates[node] = tuple(
+            np.arange(held[axis.name][0], held[axis.name][1] + 1)
+            if axis.name in lattice.unrolled
+            else np.array([cell[0][0] for cell in cells[axis.name]], int)
+            for axis in lattice.axes[node]
+        )
+    return _Grid(lattice.axes, coordinates, cells)
+
+
+def _check_size(grid: _Grid, lattice: Lattice, where: str) -> None:
+    edges = 0
+    for parent, child, reads in _joined(grid, lattice):
+        sizes = {axis.name: n for axis, n in zip(grid.axes[parent], grid.shape(parent), strict=True)}
+        for read in reads:
+            free = math.prod(sizes[name] for name, position in read.positions.items() if position is None)
+            edges += math.prod(grid.shape(child)) * free
+    if grid.count + edges > MOST:
+        why = "; ".join(f"'{name}' {reason}" for name, reason in lattice.unrolled.items())
+        raise ValueError(
+            f"Expected a question in {where} that needs at most {MOST:,} elements and edges; got one that "
+            f"needs {grid.count:,} elements and {edges:,} edges"
+            + (
+                f", since {why}. Ask about earlier elements, or of a model of a smaller size."
+                if why
+                else ". Name fewer elements."
+            )
+        )
+
+
+def _joined(grid: _Grid, lattice: Lattice) -> Iterable[tuple[Hashable, Hashable, tuple[Read, ...]]]:
+    """Yield the edges between sites that have nodes."""
+    for child in grid.offsets:
+        for parent, reads in lattice.reads[child].items():
+            if parent in grid.offsets and reads:
+                yield parent, child, reads
+
+
+def _adjacency(grid: _Grid, lattice: Lattice) -> tuple[list[list[int]], list[list[int]]]:
+    tails, heads = [np.zeros(0, int)], [np.zeros(0, int)]
+    for parent, child, reads in _joined(grid, lattice):
+        pairs = [_pairs(grid, parent, child, read) for read in reads]
+        both = np.concatenate(pairs, axis=1)
+        if len(pairs) > 1:
+            both = np.unique(both, axis=1)
+        tails.append(both[0])
+        heads.append(both[1])
+    tail, head = np.concatenate(tails), np.concatenate(heads)
+    return _lists(head, tail, grid.count), _lists(tail, head, grid.count)
+
+
+def _lists(own: np.ndarray, other: np.ndarray, count: int) -> list[list[int]]:
+    order = np.argsort(own, kind="stable")
+    stops = np.cumsum(np.bincount(own, minlength=count)).tolist()
+    flat = other[order].tolist()
+    return [flat[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
+
+
+def _pairs(grid: _Grid, parent: Hashable, child: Hashable, read: Read) -> np.ndarray:
+    """Return the numbers of parent and child for each pair of elements that a read joins."""
+    place = {axis.name: i for i, axis in enumerate(grid.axes[child])}
+    own = grid.coordinates[child]
+    free = [axis.name for axis in grid.axes[parent] if read.positions[axis.name] is None]
+    rank = len(own) + len(free)
+
+    def along(values: np.ndarray, axis: int) -> np.ndarray:
+        return values.reshape([-1 if i == axis else 1 for i in range(rank)])
+
+    def held(array: np.ndarray) -> np.ndarray:
+        """An array over the axes of the child, at its coordinates."""
+        at = [
+            own[place[n]] if size > 1 else np.zeros(1, int)
+            for n, size in zip(read.axes, array.shape, strict=True)
+        ]
+        part = array[np.ix_(*at)] if at else array
+        moved = part.transpose([read.axes.index(axis.name) for axis in grid.axes[child]]) if at else part
+        return moved.reshape([*moved.shape, *(1 for _ in free)])
+
+    is_read = np.ones((1,) * rank, bool) if read.where is None else held(read.where)
+    index = []
+    for axis, values in zip(grid.axes[parent], grid.coordinates[parent], strict=True):
+        position = read.positions[axis.name]
+        if position is None:
+            found = along(np.arange(len(values)), len(own) + free.index(axis.name))
+        else:
+            wanted = (
+                along(own[place[axis.name]], place[axis.name]) + position
+                if isinstance(position, int)
+                else held(position)
+            )
+            found = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+            is_read = is_read & (values[found] == wanted)
+        index.append(found)
+    shape = tuple(len(values) for values in own) + tuple(
+        len(grid.coordinates[parent][i]) for i, axis in enumerate(grid.axes[parent]) if axis.name in free
+    )
+    wide = [np.broadcast_to(i, shape) for i in index]
+    heads = np.arange(math.prod(grid.shape(child))).reshape([*grid.shape(child), *(1 for _ in free)])
+    kept = np.broadcast_to(is_read, shape)
+    tail = (
+        np.ravel_multi_index([i[kept] for i in wide], grid.shape(parent))
+        if index
+        else np.zeros(int(kept.sum()), int)
+    )
+    return np.stack([grid.offsets[parent] + tail, grid.offsets[child] + np.broadcast_to(heads, shape)[kept]])
