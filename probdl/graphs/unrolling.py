@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probdl.graphs.elements import Axis, Region, Runs, axes_of, element_name, kinds, run_name
+from probdl.graphs.elements import Axis, Region, Runs, axes_of, kinds
+from probdl.graphs.grid import Grid
 from probdl.graphs.ground import FIXED, Ground, Reach
 from probdl.graphs.ranges import Lattice, Ranges, lattice_of, spread
 from probdl.graphs.relation import Read
-from probdl.graphs.runs import contains, partition, union
+from probdl.graphs.runs import partition, union
 from probdl.program.sites import SiteKind
 
 if TYPE_CHECKING:
@@ -101,95 +99,7 @@ def merged(regions: Iterable[Region]) -> list[Region]:
     return found
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """The nodes of the finite DAG: for each site a product of coordinates, numbered through."""
-
-    axes: Mapping[Hashable, tuple[Axis, ...]]
-    coordinates: Mapping[Hashable, tuple[np.ndarray, ...]]
-    cells: Mapping[str, list[Runs]]
-    offsets: dict[Hashable, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        at = 0
-        for node in self.coordinates:
-            self.offsets[node] = at
-            at += math.prod(self.shape(node))
-
-    @property
-    def count(self) -> int:
-        """How many nodes there are."""
-        return sum(math.prod(self.shape(node)) for node in self.coordinates)
-
-    def shape(self, node: Hashable) -> tuple[int, ...]:
-        """Return how many coordinates a site has along each axis."""
-        return tuple(len(values) for values in self.coordinates[node])
-
-    def all_of(self, node: Hashable) -> range:
-        """Return the numbers of all elements of a site."""
-        return range(self.offsets[node], self.offsets[node] + math.prod(self.shape(node)))
-
-    def inside(self, region: Region) -> list[int]:
-        """Return the numbers of the elements in a region."""
-        if region.node not in self.offsets:
-            return []
-        places = [
-            np.flatnonzero(contains(runs, values))
-            for runs, values in zip(region.runs, self.coordinates[region.node], strict=True)
-        ]
-        if not places:
-            return [self.offsets[region.node]]
-        flat = np.ravel_multi_index(np.ix_(*places), self.shape(region.node))
-        return (self.offsets[region.node] + flat.reshape(-1)).tolist()
-
-    def element(self, node: int) -> Hashable:
-        """Name the element that a number stands for."""
-        names = list(self.offsets)
-        site = names[bisect_right(list(self.offsets.values()), node) - 1]
-        at = np.unravel_index(node - self.offsets[site], self.shape(site)) if self.axes[site] else ()
-        values = [int(v[i]) for v, i in zip(self.coordinates[site], at, strict=True)]
-        return element_name(site, values) if values else site
-
-    def names(self, nodes: Iterable[int]) -> tuple[Hashable, ...]:
-        """Name a set of elements by as few slices as a sweep finds."""
-        numbers = np.fromiter(nodes, int)
-        found: list[Hashable] = []
-        for site, offset in self.offsets.items():
-            shape = self.shape(site)
-            flags = np.zeros(math.prod(shape), bool)
-            own = numbers[(numbers >= offset) & (numbers < offset + flags.size)]
-            if not own.size:
-                continue
-            flags[own - offset] = True
-            axes = self.axes[site]
-            cells = [self._cells(axis, v) for axis, v in zip(axes, self.coordinates[site], strict=True)]
-            for box in _boxes(flags.reshape(shape), cells):
-                for runs in product(*box):
-                    parts = [run_name(run, axis.size) for run, axis in zip(runs, axes, strict=True)]
-                    found.append(site if set(parts) <= {":"} else element_name(site, parts))
-        return tuple(found)
-
-    def _cells(self, axis: Axis, values: np.ndarray) -> list[Runs]:
-        folded = self.cells.get(axis.name)
-        return [((int(v), int(v) + 1),) for v in values] if folded is None else folded
-
-
-def _boxes(flags: np.ndarray, cells: Sequence[Sequence[Runs]]) -> list[tuple[Runs, ...]]:
-    """Cover the set flags with products of index sets, equal slices along the first axis joined."""
-    if not cells:
-        return [()] if flags else []
-    slices: dict[bytes, list[int]] = {}
-    for i, part in enumerate(flags):
-        if np.any(part):
-            slices.setdefault(np.asarray(part).tobytes(), []).append(i)
-    return [
-        (union(cells[0][i] for i in at), *rest)
-        for at in slices.values()
-        for rest in _boxes(flags[at[0]], cells[1:])
-    ]
-
-
-def _grid(lattice: Lattice, ranges: Ranges, seeds: Iterable[Region]) -> _Grid:
+def _grid(lattice: Lattice, ranges: Ranges, seeds: Iterable[Region]) -> Grid:
     """Fold the axes that can be, into the coarsest cells that the question and the reads allow."""
     cuts = {name: list(found) for name, found in lattice.cuts.items()}
     for region in seeds:
@@ -205,10 +115,10 @@ def _grid(lattice: Lattice, ranges: Ranges, seeds: Iterable[Region]) -> _Grid:
             else np.array([cell[0][0] for cell in cells[axis.name]], int)
             for axis in lattice.axes[node]
         )
-    return _Grid(lattice.axes, coordinates, cells)
+    return Grid(lattice.axes, coordinates, cells)
 
 
-def _check_size(grid: _Grid, lattice: Lattice, where: str) -> None:
+def _check_size(grid: Grid, lattice: Lattice, where: str) -> None:
     edges = 0
     for parent, child, reads in _joined(grid, lattice):
         sizes = {axis.name: n for axis, n in zip(grid.axes[parent], grid.shape(parent), strict=True)}
@@ -228,7 +138,7 @@ def _check_size(grid: _Grid, lattice: Lattice, where: str) -> None:
         )
 
 
-def _joined(grid: _Grid, lattice: Lattice) -> Iterable[tuple[Hashable, Hashable, tuple[Read, ...]]]:
+def _joined(grid: Grid, lattice: Lattice) -> Iterable[tuple[Hashable, Hashable, tuple[Read, ...]]]:
     """Yield the edges between sites that have nodes."""
     for child in grid.offsets:
         for parent, reads in lattice.reads[child].items():
@@ -236,7 +146,7 @@ def _joined(grid: _Grid, lattice: Lattice) -> Iterable[tuple[Hashable, Hashable,
                 yield parent, child, reads
 
 
-def _adjacency(grid: _Grid, lattice: Lattice) -> tuple[list[list[int]], list[list[int]]]:
+def _adjacency(grid: Grid, lattice: Lattice) -> tuple[list[list[int]], list[list[int]]]:
     tails, heads = [np.zeros(0, int)], [np.zeros(0, int)]
     for parent, child, reads in _joined(grid, lattice):
         pairs = [_pairs(grid, parent, child, read) for read in reads]
@@ -256,7 +166,7 @@ def _lists(own: np.ndarray, other: np.ndarray, count: int) -> list[list[int]]:
     return [flat[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
 
-def _pairs(grid: _Grid, parent: Hashable, child: Hashable, read: Read) -> np.ndarray:
+def _pairs(grid: Grid, parent: Hashable, child: Hashable, read: Read) -> np.ndarray:
     """Return the numbers of parent and child for each pair of elements that a read joins."""
     place = {axis.name: i for i, axis in enumerate(grid.axes[child])}
     own = grid.coordinates[child]
