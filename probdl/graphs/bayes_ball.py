@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 
 from probdl.graphs.ground import Neighbours, Node
 
@@ -34,42 +34,34 @@ def ancestors(parents: Neighbours, nodes: Iterable[Node]) -> set[Node]:
     return found
 
 
-def reachable(
-    parents: Neighbours,
-    children: Neighbours,
-    sources: Collection[Node],
-    given: Set[Node],
-    targets: Set[Node] = frozenset(),
-) -> set[Node]:
-    """Return all nodes that an open path joins to some source.
+def ball(
+    parents: Neighbours, children: Neighbours, sources: Iterable[Node], given: Set[Node]
+) -> Iterator[Node]:
+    """Visit all nodes to which an open path leads from some source.
 
     Args:
         parents: The parents of each node.
         children: The children of each node.
         sources: Where paths begin.
         given: The observed nodes.
-        targets: Where to stop: the search ends as soon as it comes to one.
 
-    Returns:
-        The nodes, sources among them, without the given ones; some of them if a target was reached.
+    Yields:
+        The nodes, sources first; a node once or twice; given nodes at which the ball stops or turns too.
 
     Source:
-        Shachter (1998), Bayes-ball; Koller & Friedman (2009), algorithm 3.1.
+        Shachter (1998), Bayes-ball.
 
     Example:
         >>> parents, children = {"a": [], "b": [], "c": ["a", "b"]}, {"a": ["c"], "b": ["c"], "c": []}
-        >>> sorted(reachable(parents, children, ["a"], set()))
-        ['a', 'c']
-        >>> sorted(reachable(parents, children, ["a"], {"c"}))
-        ['a', 'b']
+        >>> list(ball(parents, children, ["a"], {"c"}))
+        ['a', 'c', 'b']
     """
     upward = set(sources)  # came from a child
     downward: set[Node] = set()  # came from a parent
     waiting: list[Step] = [(node, True) for node in upward]
     while waiting:
         node, from_child = waiting.pop()
-        if node in targets:
-            break
+        yield node
         is_given = node in given
         if is_given != from_child:
             for parent in parents[node]:
@@ -81,7 +73,54 @@ def reachable(
                 if child not in downward:
                     downward.add(child)
                     waiting.append((child, False))
-    return (upward | downward).difference(given)
+
+
+def are_separated(
+    parents: Neighbours, children: Neighbours, x: Set[Node], y: Set[Node], given: Set[Node]
+) -> bool:
+    """Return whether no open path joins x and y.
+
+    Two balls start from both sides and take turns: the smaller of the two regions decides the cost.
+
+    Args:
+        parents: The parents of each node.
+        children: The children of each node.
+        x: Some nodes.
+        y: Others.
+        given: The observed nodes.
+
+    Returns:
+        Whether they are d-separated.
+
+    Example:
+        >>> parents, children = {"a": [], "b": [], "c": ["a", "b"]}, {"a": ["c"], "b": ["c"], "c": []}
+        >>> are_separated(parents, children, {"a"}, {"b"}, set())
+        True
+    """
+    turns = zip(ball(parents, children, x, given), ball(parents, children, y, given), strict=False)
+    return not any(a in y or b in x for a, b in turns)
+
+
+def reachable(
+    parents: Neighbours, children: Neighbours, sources: Iterable[Node], given: Set[Node]
+) -> set[Node]:
+    """Return all nodes that an open path joins to some source.
+
+    Args:
+        parents: The parents of each node.
+        children: The children of each node.
+        sources: Where paths begin.
+        given: The observed nodes.
+
+    Returns:
+        The nodes, sources among them, without the given ones.
+
+    Example:
+        >>> parents, children = {"a": [], "b": [], "c": ["a", "b"]}, {"a": ["c"], "b": ["c"], "c": []}
+        >>> sorted(reachable(parents, children, ["a"], {"c"}))
+        ['a', 'b']
+    """
+    return set(ball(parents, children, sources, given)).difference(given)
 
 
 def shortest_path(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,8 +81,10 @@ def kinds(graph: nx.DiGraph) -> dict[Hashable, SiteKind]:
         graph: Any directed graph.
 
     Returns:
-        The kinds by node; nodes without a site are left out.
+        The kinds by node; nodes without a site are left out. A graph whose first node has none has none.
     """
+    if "plates" not in graph.graph and "site" not in next(iter(graph.nodes.values()), {}):
+        return {}
     return {node: site.kind for node, site in graph.nodes.data("site") if isinstance(site, Site)}
 
 
@@ -98,8 +100,8 @@ def is_plated(graph: nx.DiGraph) -> bool:
     return bool(graph.graph.get("plates") or graph.graph.get("scans"))
 
 
-def listed(names: Names, graph: nx.DiGraph) -> list[Hashable]:
-    """Return one or several names as a list, each once.
+def listed(names: Names, graph: nx.DiGraph) -> Collection[Hashable]:
+    """Return one or several names as a collection, each once.
 
     Args:
         names: A node, the name of an element, or a collection of those.
@@ -112,7 +114,7 @@ def listed(names: Names, graph: nx.DiGraph) -> list[Hashable]:
         return [names]
     if not isinstance(names, Iterable):
         return [names]
-    return list(dict.fromkeys(names))
+    return names if isinstance(names, Set) else list(dict.fromkeys(names))
 
 
 def find_region(graph: nx.DiGraph, name: Hashable, where: str) -> Region:

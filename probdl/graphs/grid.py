@@ -35,6 +35,14 @@ class Grid:
         counts = accumulate((math.prod(self.shape(node)) for node in self.coordinates), initial=0)
         return dict(zip(self.coordinates, counts, strict=False))
 
+    @cached_property
+    def _sites(self) -> list[Hashable]:
+        return list(self.offsets)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(self.offsets.values())
+
     @property
     def count(self) -> int:
         """How many nodes there are."""
@@ -61,13 +69,27 @@ class Grid:
         flat = np.ravel_multi_index(np.ix_(*places), self.shape(region.node))
         return (self.offsets[region.node] + flat.reshape(-1)).tolist()
 
+    def locate(self, node: int) -> tuple[Hashable, tuple[int, ...]]:
+        """Return the site and the index of the element that a number stands for."""
+        at = bisect_right(self._starts, node) - 1
+        site = self._sites[at]
+        places = np.unravel_index(node - self._starts[at], self.shape(site)) if self.axes[site] else ()
+        return site, tuple(int(v[i]) for v, i in zip(self.coordinates[site], places, strict=True))
+
     def element(self, node: int) -> Hashable:
         """Name the element that a number stands for."""
-        names = list(self.offsets)
-        site = names[bisect_right(list(self.offsets.values()), node) - 1]
-        at = np.unravel_index(node - self.offsets[site], self.shape(site)) if self.axes[site] else ()
-        values = [int(v[i]) for v, i in zip(self.coordinates[site], at, strict=True)]
-        return element_name(site, values) if values else site
+        site, index = self.locate(node)
+        return element_name(site, index) if index else site
+
+    def size(self, node: int) -> int:
+        """Return how many elements a number stands for."""
+        site, index = self.locate(node)
+        return math.prod(
+            sum(stop - start for start, stop in cell)
+            for axis, at in zip(self.axes[site], index, strict=True)
+            for cell in self.cells.get(axis.name, ())
+            if cell[0][0] == at
+        )
 
     def names(self, nodes: Iterable[int]) -> tuple[Hashable, ...]:
         """Name a set of elements by as few slices as a sweep finds."""

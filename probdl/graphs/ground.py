@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -53,6 +53,10 @@ class Labels(Protocol):
         """Name one element that a node stands for."""
         ...
 
+    def size(self, node: Node) -> int:
+        """Return how many elements a node stands for."""
+        ...
+
 
 @dataclass(frozen=True)
 class Ground:
@@ -66,6 +70,7 @@ class Ground:
         asked: The nodes of each set that the question names.
         fixed: Nodes that are always given: factors, params, and sites held by `do`.
         labels: Their names.
+        also: The nodes of the set that may overlap with the others, or None if there is no such set.
     """
 
     parents: Neighbours
@@ -73,6 +78,7 @@ class Ground:
     asked: tuple[frozenset[Node], ...]
     fixed: frozenset[Node]
     labels: Labels
+    also: frozenset[Node] | None = None
 
     @property
     def nodes(self) -> Iterable[Node]:
@@ -88,11 +94,19 @@ class Ground:
         Returns:
             The nodes.
         """
+        if not self.fixed:
+            return self.asked[which]
         others = (nodes for i, nodes in enumerate(self.asked) if i != which)
         return self.asked[which] | self.fixed.difference(*others)
 
 
-def ground(graph: nx.DiGraph, *asked: Names, where: str, reach: Reach = Reach.ANCESTORS) -> Ground:
+def ground(
+    graph: nx.DiGraph,
+    *asked: Names,
+    where: str,
+    reach: Reach = Reach.ANCESTORS,
+    also: Names | None = None,
+) -> Ground:
     """Return the finite DAG on which a question about some elements is answered.
 
     Args:
@@ -100,6 +114,7 @@ def ground(graph: nx.DiGraph, *asked: Names, where: str, reach: Reach = Reach.AN
         *asked: The sets of nodes or elements that the question names; they must be disjoint.
         where: The call that asks, for messages.
         reach: Which elements beside those are needed.
+        also: A further set to tell apart, which may overlap with the others.
 
     Returns:
         The DAG.
@@ -112,27 +127,50 @@ def ground(graph: nx.DiGraph, *asked: Names, where: str, reach: Reach = Reach.AN
         ValueError: If two sets overlap, or if the question needs too many elements.
     """
     check_directed(graph, where)
+    if not is_plated(graph):
+        sets = [frozenset(listed(names, graph)) for names in asked]
+        return _bare(graph, sets, None if also is None else frozenset(listed(also, graph)), where)
+    from probdl.graphs.unrolling import unrolled
+
     regions = [[find_region(graph, name, where) for name in listed(names, graph)] for names in asked]
     check_disjoint(graph, regions, where)
-    if is_plated(graph):
-        from probdl.graphs.unrolling import unrolled
+    if also is not None:
+        regions.append([find_region(graph, name, where) for name in listed(also, graph)])
+    dag = unrolled(graph, regions, where, reach)
+    check_acyclic(dag)
+    return dag if also is None else replace(dag, asked=dag.asked[:-1], also=dag.asked[-1])
 
-        return checked(unrolled(graph, regions, where, reach))
-    children = dict(graph.adjacency())
-    parents = dict(graph.reverse(copy=False).adjacency())
+
+def _bare(
+    graph: nx.DiGraph, asked: Sequence[frozenset[Hashable]], also: frozenset[Hashable] | None, where: str
+) -> Ground:
+    """Return a graph without plates as it is: its neighbours are not copied, and it is checked once."""
+    import networkx as nx
+
+    # the plain dicts of networkx: its public views of them take three times as long
+    plain: Any = graph
+    nodes, parents, children = plain._node, plain._pred, plain._succ
+    for names in (*asked, also or ()):
+        for name in frozenset(names).difference(nodes):
+            find_region(graph, name, where)
+    for a, b in combinations(asked, 2):
+        if not a.isdisjoint(b):
+            raise overlap(next(iter(a & b)), where)
     fixed = frozenset(node for node, kind in kinds(graph).items() if kind in FIXED)
-    sets = tuple(frozenset(region.node for region in found) for found in regions)
-    return checked(Ground(parents, children, sets, fixed, _Bare(children)))
+    dag = Ground(parents, children, tuple(asked), fixed, _Own(), also)
+    # networkx empties this cache whenever nodes or edges come or go; views of other graphs are frozen
+    cache = {} if nx.is_frozen(graph) else getattr(graph, "__networkx_cache__", {})
+    if "probdl_is_acyclic" not in cache:
+        check_acyclic(dag)
+        cache["probdl_is_acyclic"] = True
+    return dag
 
 
-def checked(dag: Ground) -> Ground:
-    """Return a DAG as it is, after a check that it is one.
+def check_acyclic(dag: Ground) -> None:
+    """Check that a DAG is one.
 
     Args:
         dag: The DAG.
-
-    Returns:
-        The same.
 
     Raises:
         CyclicGraph: If it has a cycle.
@@ -149,7 +187,6 @@ def checked(dag: Ground) -> Ground:
         raise CyclicGraph(
             [str(dag.labels.element(node)) for node in _cycle(dag, set(waiting).difference(free))]
         )
-    return dag
 
 
 def _cycle(dag: Ground, left: set[Node]) -> list[Node]:
@@ -207,16 +244,24 @@ def check_disjoint(graph: nx.DiGraph, regions: Sequence[Sequence[Region]], where
                     sizes = [axis.size for axis in axes_of(graph, one.node)]
                     parts = [run_name(runs[0], size) for runs, size in zip(both, sizes, strict=True)]
                     what = element_name(one.node, [] if set(parts) <= {":"} else parts)
-                    raise ValueError(
-                        f"Expected disjoint sets in {where}; got '{what}' in two of them. Take it out of one."
-                    )
+                    raise overlap(what, where)
 
 
-@dataclass(frozen=True)
-class _Bare:
+def overlap(what: Hashable, where: str) -> ValueError:
+    """Return the error for an element that is in two sets of a query.
+
+    Args:
+        what: The element.
+        where: The query.
+
+    Returns:
+        The error.
+    """
+    return ValueError(f"Expected disjoint sets in {where}; got '{what}' in two of them. Take it out of one.")
+
+
+class _Own:
     """The nodes of a graph without plates are their own names."""
-
-    order: Iterable[Hashable]
 
     def names(self, nodes: Iterable[Node]) -> tuple[Hashable, ...]:
         """Name nodes."""
@@ -225,3 +270,7 @@ class _Bare:
     def element(self, node: Node) -> Hashable:
         """Name a node."""
         return node
+
+    def size(self, node: Node) -> int:  # noqa: ARG002
+        """Return one."""
+        return 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from probdl.graphs.bayes_ball import descend, reachable, shortest_path
+from probdl.graphs.bayes_ball import are_separated, descend, reachable, shortest_path
 from probdl.graphs.elements import Names
 from probdl.graphs.ground import Ground, Node, Reach, ground
 
@@ -116,10 +116,7 @@ def d_separated(graph: nx.DiGraph, x: Names, y: Names, given: Names = ()) -> boo
         Bishop & Bishop (2023), §11.2.3; Shachter (1998) for the algorithm; the folding of plates is ours.
     """
     dag = ground(graph, x, y, given, where="d_separated")
-    sources, targets, observed = dag.asked[0], dag.asked[1], dag.given(2)
-    if len(sources) > len(targets):
-        sources, targets = targets, sources
-    return targets.isdisjoint(reachable(dag.parents, dag.children, sources, observed, targets))
+    return are_separated(dag.parents, dag.children, dag.asked[0], dag.asked[1], dag.given(2))
 
 
 def d_connected(graph: nx.DiGraph, x: Names, given: Names = ()) -> frozenset[Hashable]:
