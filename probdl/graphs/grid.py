@@ -81,6 +81,15 @@ class Grid:
         site, index = self.locate(node)
         return element_name(site, index) if index else site
 
+    @property
+    def folded(self) -> frozenset[str]:
+        """The plates whose elements stand for others."""
+        return frozenset(self.cells)
+
+    def site(self, node: int) -> Hashable:
+        """Return the site of an element."""
+        return self.locate(node)[0]
+
     def size(self, node: int) -> int:
         """Return how many elements a number stands for."""
         site, index = self.locate(node)

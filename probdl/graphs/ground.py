@@ -9,18 +9,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from probdl.errors import CyclicGraph
+from probdl.graphs.arguments import check_directed, check_disjoint, overlap
 from probdl.graphs.elements import (
     Names,
-    Region,
-    axes_of,
-    element_name,
     find_region,
     is_plated,
     kinds,
     listed,
-    run_name,
 )
-from probdl.graphs.runs import meet
 from probdl.program.sites import SiteKind
 
 if TYPE_CHECKING:
@@ -55,6 +51,19 @@ class Labels(Protocol):
 
     def size(self, node: Node) -> int:
         """Return how many elements a node stands for."""
+        ...
+
+    def site(self, node: Node) -> Hashable:
+        """Return the node of the graph to which an element belongs."""
+        ...
+
+    def locate(self, node: Node) -> tuple[Hashable, tuple[int, ...]]:
+        """Return the node of the graph and the index in it."""
+        ...
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """The plates whose elements stand for others."""
         ...
 
 
@@ -199,67 +208,6 @@ def _cycle(dag: Ground, left: set[Node]) -> list[Node]:
     return walk[::-1]
 
 
-def check_directed(graph: Any, where: str) -> None:
-    """Check that a query was given a directed graph.
-
-    Args:
-        graph: What it was given.
-        where: The query.
-
-    Raises:
-        TypeError: If it is something else.
-    """
-    import networkx as nx
-
-    if isinstance(graph, nx.DiGraph):
-        return
-    if isinstance(graph, nx.Graph):
-        raise TypeError(
-            f"Expected a directed graph in {where}; got an undirected {type(graph).__name__}. "
-            "Give each edge a direction: networkx.DiGraph(edges)."
-        )
-    raise TypeError(
-        f"Expected a networkx.DiGraph in {where}; got {type(graph).__name__}. Write graph(model) for a model."
-    )
-
-
-def check_disjoint(graph: nx.DiGraph, regions: Sequence[Sequence[Region]], where: str) -> None:
-    """Check that no element is in two of the sets that a query names.
-
-    Args:
-        graph: The graph.
-        regions: The sets.
-        where: The query.
-
-    Raises:
-        ValueError: If one is; the message names it.
-    """
-    nodes = [{region.node for region in found} for found in regions]
-    for (i, a), (j, b) in combinations(enumerate(regions), 2):
-        common = nodes[i] & nodes[j]
-        for one in (region for region in a if region.node in common):
-            for other in (region for region in b if region.node == one.node):
-                both = [meet(p, q) for p, q in zip(one.runs, other.runs, strict=True)]
-                if all(both):
-                    sizes = [axis.size for axis in axes_of(graph, one.node)]
-                    parts = [run_name(runs[0], size) for runs, size in zip(both, sizes, strict=True)]
-                    what = element_name(one.node, [] if set(parts) <= {":"} else parts)
-                    raise overlap(what, where)
-
-
-def overlap(what: Hashable, where: str) -> ValueError:
-    """Return the error for an element that is in two sets of a query.
-
-    Args:
-        what: The element.
-        where: The query.
-
-    Returns:
-        The error.
-    """
-    return ValueError(f"Expected disjoint sets in {where}; got '{what}' in two of them. Take it out of one.")
-
-
 class _Own:
     """The nodes of a graph without plates are their own names."""
 
@@ -274,3 +222,16 @@ class _Own:
     def size(self, node: Node) -> int:  # noqa: ARG002
         """Return one."""
         return 1
+
+    def site(self, node: Node) -> Hashable:
+        """Return the node."""
+        return node
+
+    def locate(self, node: Node) -> tuple[Hashable, tuple[int, ...]]:
+        """Return the node and an empty index."""
+        return node, ()
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """None."""
+        return frozenset()

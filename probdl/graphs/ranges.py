@@ -101,10 +101,7 @@ def reads_of(graph: nx.DiGraph, parent: Hashable, child: Hashable) -> tuple[Read
     names = [axis.name for axis in axes_of(graph, parent)]
     own = tuple(axis.name for axis in axes_of(graph, child))
     if "reads" in attributes:
-        return tuple(
-            Read({n: read.positions.get(n) for n in names}, read.where, read.axes)
-            for read in attributes["reads"]
-        )
+        return tuple(_simplified(read, names) for read in attributes["reads"])
     says = any(word in attributes for word in ("aligned", "crossed", "shifted", "gathered"))
     aligned = attributes.get("aligned", ()) if says else own
     choices: list[Sequence[Position]] = []
@@ -112,10 +109,31 @@ def reads_of(graph: nx.DiGraph, parent: Hashable, child: Hashable) -> tuple[Read
         if name in attributes.get("shifted", {}) and name in own:
             choices.append([int(offset) for offset in attributes["shifted"][name]])
         elif name in attributes.get("gathered", {}):
-            choices.append([p if isinstance(p, int) else np.asarray(p) for p in attributes["gathered"][name]])
+            choices.append(list(attributes["gathered"][name]))
         else:
             choices.append([0 if name in aligned and name in own else None])
-    return tuple(Read(dict(zip(names, chosen, strict=True)), None, own) for chosen in product(*choices))
+    reads = (Read(dict(zip(names, chosen, strict=True)), None, own) for chosen in product(*choices))
+    return tuple(_simplified(read, names) for read in reads)
+
+
+def _simplified(read: Read, names: Sequence[str]) -> Read:
+    """Drop from the arrays of a read the axes along which they are constant."""
+    positions = {name: _narrowed(read.positions.get(name)) for name in names}
+    return Read(positions, None if read.where is None else _narrowed_array(read.where), read.axes)
+
+
+def _narrowed(position: Position) -> Position:
+    return (
+        position if position is None or isinstance(position, int) else _narrowed_array(np.asarray(position))
+    )
+
+
+def _narrowed_array(array: np.ndarray) -> np.ndarray:
+    for axis in range(array.ndim):
+        first = array.take([0], axis)
+        if array.shape[axis] > 1 and (array == first).all():
+            array = first
+    return array
 
 
 def _classify(lattice: Lattice, what: str, read: Read) -> None:

@@ -43,20 +43,50 @@ def unrolled(graph: nx.DiGraph, regions: Sequence[Sequence[Region]], where: str,
         ValueError: If it would have too many nodes or edges; the message says how many.
     """
     named = [merged(found) for found in regions]
-    always = [
-        Region(node, whole(axes_of(graph, node)))
-        for node, kind in kinds(graph).items()
-        if kind is SiteKind.FACTOR
-    ]
+    factors = (node for node, kind in kinds(graph).items() if kind is SiteKind.FACTOR)
+    always = [Region(node, whole(axes_of(graph, node))) for node in factors]
     seeds = [*always, *(region for found in named for region in found)]
     lattice = lattice_of(graph, [region.node for region in seeds], reach)
+    return _built(graph, lattice, seeds, named, where, reach)
+
+
+def sampled(graph: nx.DiGraph, where: str, copies: int, apart: Iterable[str] = ()) -> Ground:
+    """Return the finite DAG of all sites with a few elements of each plate that can be folded.
+
+    Args:
+        graph: The graph.
+        where: The query, for messages.
+        copies: How many elements of each such plate stand for themselves; one more stands for the rest.
+        apart: Plates to unroll wholly.
+
+    Returns:
+        The DAG; its nodes are numbers.
+
+    Raises:
+        ValueError: If it would have too many nodes or edges; the message says how many.
+    """
+    lattice = lattice_of(graph, (), Reach.ALL)
+    sizes = {axis.name: axis.size for axes in lattice.axes.values() for axis in axes}
+    for name in apart:
+        lattice.unrolled.setdefault(name, "is wanted whole")
+    for name, size in sizes.items():
+        lattice.cuts.setdefault(name, []).extend(((k, k + 1),) for k in range(min(copies, size)))
+    return _built(graph, lattice, (), (), where, Reach.ALL)
+
+
+def _built(
+    graph: nx.DiGraph,
+    lattice: Lattice,
+    seeds: Sequence[Region],
+    named: Sequence[Sequence[Region]],
+    where: str,
+    reach: Reach,
+) -> Ground:
     ranges = spread(lattice, seeds, reach)
     grid = _grid(lattice, ranges, seeds)
     _check_size(grid, lattice, where)
     parents, children = _adjacency(grid, lattice)
-    fixed = [
-        grid.all_of(node) for node, kind in kinds(graph).items() if kind in FIXED and node in grid.offsets
-    ]
+    fixed = [grid.all_of(n) for n, kind in kinds(graph).items() if kind in FIXED and n in grid.offsets]
     asked = tuple(frozenset[int]().union(*(grid.inside(region) for region in found)) for found in named)
     return Ground(parents, children, asked, frozenset[int]().union(*fixed), grid)
 

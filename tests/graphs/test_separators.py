@@ -7,13 +7,8 @@ import networkx as nx
 import pytest
 
 from probdl.graphs.bayes_ball import are_separated
-from probdl.graphs.separators import (
-    find_minimal_separator,
-    find_smallest_separator,
-    minimal_separator,
-    minimal_separators,
-    smallest_separator,
-)
+from probdl.graphs.separating import find_minimal_separator, find_smallest_separator, minimal_separators
+from probdl.graphs.separators import minimal_separator, smallest_separator
 from tests.graphs.templates import elements_of, random_region, random_template
 from tests.graphs.test_separation_oracle import random_dag, separated
 
