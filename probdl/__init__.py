@@ -12,13 +12,36 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from probdl.errors import CyclicGraph, NotApplicable, SiteNotFound
+    from probdl.graphs.bif import read_bif, to_bif
+    from probdl.graphs.dagitty import to_dagitty
+    from probdl.graphs.factorization import Factorization, factorization
+    from probdl.graphs.formats import graph_from
+    from probdl.graphs.independence import Independence
+    from probdl.graphs.independencies import independencies
+    from probdl.graphs.inversion import faithful_inverse
+    from probdl.graphs.moral import factor_graph, moral_graph
+    from probdl.graphs.neighbourhood import (
+        ancestors,
+        children,
+        co_parents,
+        descendants,
+        markov_blanket,
+        parents,
+    )
+    from probdl.graphs.order import ancestral_order
     from probdl.graphs.read import graph
+    from probdl.graphs.separation import ActivePath, active_path, d_connected, d_separated
+    from probdl.graphs.separators import minimal_separator, smallest_separator
+    from probdl.graphs.tabulate import tabulate
+    from probdl.graphs.treewidth import Elimination, elimination_order, treewidth
+    from probdl.graphs.unroll import unroll
     from probdl.inference.infer import infer
     from probdl.inference.mcmc.hmc import HMC
     from probdl.inference.mcmc.nuts import NUTS
     from probdl.inference.method import Method
     from probdl.inference.result import Result
     from probdl.inference.status import Finding, InferenceWarning, Status
+    from probdl.program.bayesian_network import BayesianNetwork
     from probdl.program.model import Model
     from probdl.program.precision import Precision
     from probdl.program.sites import Site, SiteKind
@@ -29,11 +52,16 @@ if TYPE_CHECKING:
     from probdl.report.plots import pair_plot, plot, posterior_plot, rank_plot, trace_plot
 
 _EXPORTS = {
+    "ActivePath": "probdl.graphs.separation",
+    "BayesianNetwork": "probdl.program.bayesian_network",
     "CyclicGraph": "probdl.errors",
     "Direction": "probdl.report.diagram",
     "Drawing": "probdl.report.draw",
+    "Elimination": "probdl.graphs.treewidth",
+    "Factorization": "probdl.graphs.factorization",
     "Finding": "probdl.inference.status",
     "HMC": "probdl.inference.mcmc.hmc",
+    "Independence": "probdl.graphs.independence",
     "InferenceWarning": "probdl.inference.status",
     "Method": "probdl.inference.method",
     "Model": "probdl.program.model",
@@ -47,22 +75,52 @@ _EXPORTS = {
     "SiteNotFound": "probdl.errors",
     "Status": "probdl.inference.status",
     "Target": "probdl.program.target",
+    "active_path": "probdl.graphs.separation",
+    "ancestors": "probdl.graphs.neighbourhood",
+    "ancestral_order": "probdl.graphs.order",
+    "children": "probdl.graphs.neighbourhood",
+    "co_parents": "probdl.graphs.neighbourhood",
+    "d_connected": "probdl.graphs.separation",
+    "d_separated": "probdl.graphs.separation",
+    "descendants": "probdl.graphs.neighbourhood",
     "draw": "probdl.report.draw",
+    "elimination_order": "probdl.graphs.treewidth",
+    "factor_graph": "probdl.graphs.moral",
+    "factorization": "probdl.graphs.factorization",
+    "faithful_inverse": "probdl.graphs.inversion",
     "graph": "probdl.graphs.read",
+    "graph_from": "probdl.graphs.formats",
+    "independencies": "probdl.graphs.independencies",
     "infer": "probdl.inference.infer",
+    "markov_blanket": "probdl.graphs.neighbourhood",
+    "minimal_separator": "probdl.graphs.separators",
+    "moral_graph": "probdl.graphs.moral",
     "pair_plot": "probdl.report.plots",
+    "parents": "probdl.graphs.neighbourhood",
     "plot": "probdl.report.plots",
     "posterior_plot": "probdl.report.plots",
     "rank_plot": "probdl.report.plots",
+    "read_bif": "probdl.graphs.bif",
+    "smallest_separator": "probdl.graphs.separators",
+    "tabulate": "probdl.graphs.tabulate",
+    "to_bif": "probdl.graphs.bif",
+    "to_dagitty": "probdl.graphs.dagitty",
     "trace_plot": "probdl.report.plots",
+    "treewidth": "probdl.graphs.treewidth",
+    "unroll": "probdl.graphs.unroll",
 }
 
 __all__ = [
+    "ActivePath",
+    "BayesianNetwork",
     "CyclicGraph",
     "Direction",
     "Drawing",
+    "Elimination",
+    "Factorization",
     "Finding",
     "HMC",
+    "Independence",
     "InferenceWarning",
     "Method",
     "Model",
@@ -76,14 +134,39 @@ __all__ = [
     "SiteNotFound",
     "Status",
     "Target",
+    "active_path",
+    "ancestors",
+    "ancestral_order",
+    "children",
+    "co_parents",
+    "d_connected",
+    "d_separated",
+    "descendants",
     "draw",
+    "elimination_order",
+    "factor_graph",
+    "factorization",
+    "faithful_inverse",
     "graph",
+    "graph_from",
+    "independencies",
     "infer",
+    "markov_blanket",
+    "minimal_separator",
+    "moral_graph",
     "pair_plot",
+    "parents",
     "plot",
     "posterior_plot",
     "rank_plot",
+    "read_bif",
+    "smallest_separator",
+    "tabulate",
+    "to_bif",
+    "to_dagitty",
     "trace_plot",
+    "treewidth",
+    "unroll",
 ]
 
 

@@ -21,7 +21,7 @@ Kind = Literal["local", "pairwise", "minimal"]
 
 
 def independencies(graph: nx.DiGraph, kind: Kind = "local") -> Iterator[Independence]:
-    """Yield the independencies that a graph implies.
+    """Return the independencies that a graph implies, one after the other.
 
     Of elements of a plate that can be exchanged, one stands for all: "x[0] ⫫ x[1:] | mu" says the same of
     each other element of x. Factors, params and sites held by `do` are always given, and not written.
@@ -32,8 +32,8 @@ def independencies(graph: nx.DiGraph, kind: Kind = "local") -> Iterator[Independ
             "pairwise": each pair of nodes that no edge joins, given the parents of the later one.
             "minimal": each such pair, given each minimal separator of it.
 
-    Yields:
-        The statements, found only as they are asked for.
+    Returns:
+        An iterator over the statements; each is found when it is asked for.
 
     Raises:
         TypeError: If `graph` is no DiGraph.

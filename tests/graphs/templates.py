@@ -1,4 +1,4 @@
-"""Random plated graphs, and their unrolling element by element with networkx alone: the oracle of the folded one."""
+"""Random plated graphs, and their unrolling element by element with networkx alone: an oracle."""
 
 import itertools
 import random
