@@ -77,7 +77,87 @@ def test_run(coin, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == ["graph.svg", "posterior.png", "result.nc"]
 
 
+DISCRETE = '''
+"""Two causes."""
+import numpyro
+import numpyro.distributions as dist
+import probdl as pdl
+
+METHOD = None
+
+
+def program():
+    rain = numpyro.sample("rain", dist.Bernoulli(0.2))
+    sprinkler = numpyro.sample("sprinkler", dist.Bernoulli(0.1))
+    with numpyro.plate("tile", 3):
+        numpyro.sample("wet", dist.Bernoulli(0.1 + 0.4 * rain + 0.4 * sprinkler))
+
+
+def model():
+    return pdl.Model(program)
+'''
+
+
+@pytest.fixture
+def causes(tmp_path):
+    path = tmp_path / "causes.py"
+    path.write_text(DISCRETE)
+    return path
+
+
+def test_a_model_without_a_method_is_drawn(causes, tmp_path, capsys):
+    assert main(["run", str(causes), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "p(rain, sprinkler, wet) = p(rain) p(sprinkler) ∏_t p(wet[t] | rain, sprinkler)" in printed
+    assert "Nothing was inferred" in printed
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["graph.html", "graph.svg"]
+
+
+ASKED = {
+    "separated": (["dsep", "rain", "sprinkler"], "rain ⫫ sprinkler\nd-separated: every path is blocked."),
+    "connected": (
+        ["dsep", "rain", "sprinkler", "--given", "wet[1]"],
+        "not (rain ⫫ sprinkler | wet[1])\nd-connected, for example along\nrain -> wet[1] <- sprinkler\n"
+        "wet[1]: collider, open since it is given\nSeparated given nothing.",
+    ),
+    "two": (["dsep", "wet[0],wet[1]", "wet[2]", "--given", "rain", "sprinkler"], "d-separated"),
+    "blanket": (
+        ["blanket", "wet[0]"],
+        "Markov blanket: rain, sprinkler\nparents: rain, sprinkler\nchildren: none",
+    ),
+    "independencies": (
+        ["independencies"],
+        "rain ⫫ sprinkler\nsprinkler ⫫ rain\nwet[0] ⫫ wet[1:] | rain, sprinkler\n",
+    ),
+    "minimal": (["independencies", "--kind", "minimal", "--most", "1"], "rain ⫫ sprinkler\n... and more"),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_questions(name, causes, capsys):
+    (command, *words), answer = ASKED[name]
+    assert main([command, str(causes), *words]) == 0
+    assert answer in capsys.readouterr().out
+
+
+def test_questions_to_a_graph_in_a_file(tmp_path, capsys):
+    path = tmp_path / "graph.txt"
+    path.write_text("dag { a -> b -> c }")
+    assert main(["dsep", str(path), "a", "c", "--given", "b"]) == 0
+    assert "a ⫫ c | b\nd-separated" in capsys.readouterr().out
+
+
+def test_explore(causes, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["explore", str(causes), "-o", str(page), "--source", "rain", "--given", "wet"]) == 0
+    assert str(page) in capsys.readouterr().out
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
 BAD = {
+    "unknown node": (["dsep", "{coin}", "bias", "z"], "got 'z'. Known: bias, y"),
+    "misspelt": (["blanket", "{coin}", "bais"], "Did you mean 'bias'?"),
+    "outside": (["dsep", "{coin}", "y[0]", "y[4]"], "Expected an index from 0 to 3 along 'toss'"),
     "no file": (["run", "nothing.py"], "got nothing.py, which does not exist"),
     "no folder": (["models", "nowhere"], "Expected a folder of models; got nowhere"),
     "no model": (["graph", "{empty}"], "Expected a function model() in"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,8 +83,9 @@ def _built(
     reach: Reach,
 ) -> Ground:
     ranges = spread(lattice, seeds, reach)
-    grid = _grid(lattice, ranges, seeds)
-    _check_size(grid, lattice, where)
+    cells = _cells(lattice, seeds)
+    _check_size(lattice, ranges, cells, where)
+    grid = _grid(lattice, ranges, cells)
     parents, children = _adjacency(grid, lattice)
     fixed = [grid.all_of(n) for n, kind in kinds(graph).items() if kind in FIXED and n in grid.offsets]
     asked = tuple(frozenset[int]().union(*(grid.inside(region) for region in found)) for found in named)
@@ -129,56 +130,68 @@ def merged(regions: Iterable[Region]) -> list[Region]:
     return found
 
 
-def _grid(lattice: Lattice, ranges: Ranges, seeds: Iterable[Region]) -> Grid:
+def _cells(lattice: Lattice, seeds: Iterable[Region]) -> dict[str, list[Runs]]:
     """Fold the axes that can be, into the coarsest cells that the question and the reads allow."""
     cuts = {name: list(found) for name, found in lattice.cuts.items()}
     for region in seeds:
         for axis, runs in zip(lattice.axes[region.node], region.runs, strict=True):
             cuts.setdefault(axis.name, []).append(runs)
     sizes = {axis.name: axis.size for axes in lattice.axes.values() for axis in axes}
-    cells = {n: partition(size, cuts.get(n, ())) for n, size in sizes.items() if n not in lattice.unrolled}
-    coordinates = {}
-    for node, held in ranges.items():
-        coordinates[node] = tuple(
-            np.arange(held[axis.name][0], held[axis.name][1] + 1)
-            if axis.name in lattice.unrolled
-            else np.array([cell[0][0] for cell in cells[axis.name]], int)
+    return {n: partition(size, cuts.get(n, ())) for n, size in sizes.items() if n not in lattice.unrolled}
+
+
+def _grid(lattice: Lattice, ranges: Ranges, cells: dict[str, list[Runs]]) -> Grid:
+    coordinates = {
+        node: tuple(
+            np.array([cell[0][0] for cell in cells[axis.name]], int)
+            if axis.name in cells
+            else np.arange(held[axis.name][0], held[axis.name][1] + 1)
             for axis in lattice.axes[node]
         )
+        for node, held in ranges.items()
+    }
     return Grid(lattice.axes, coordinates, cells)
 
 
-def _check_size(grid: Grid, lattice: Lattice, where: str) -> None:
+def _check_size(lattice: Lattice, ranges: Ranges, cells: Mapping[str, list[Runs]], where: str) -> None:
+    """Count elements and edges before any of them is made."""
+    lengths = {
+        node: {
+            axis.name: len(cells[axis.name])
+            if axis.name in cells
+            else held[axis.name][1] - held[axis.name][0] + 1
+            for axis in lattice.axes[node]
+        }
+        for node, held in ranges.items()
+    }
+    elements = sum(math.prod(own.values()) for own in lengths.values())
     edges = 0
-    for parent, child, reads in _joined(grid, lattice):
-        sizes = {axis.name: n for axis, n in zip(grid.axes[parent], grid.shape(parent), strict=True)}
+    for parent, child, reads in _joined(ranges, lattice):
         for read in reads:
-            free = math.prod(sizes[name] for name, position in read.positions.items() if position is None)
-            edges += math.prod(grid.shape(child)) * free
-    if grid.count + edges > MOST:
+            free = (lengths[parent][name] for name, position in read.positions.items() if position is None)
+            edges += math.prod(lengths[child].values()) * math.prod(free)
+    if elements + edges > MOST:
         why = "; ".join(f"'{name}' {reason}" for name, reason in lattice.unrolled.items())
+        remedy = "Ask about earlier elements, or of a smaller model." if why else "Name fewer elements."
         raise ValueError(
             f"Expected a question in {where} that needs at most {MOST:,} elements and edges; got one that "
-            f"needs {grid.count:,} elements and {edges:,} edges"
-            + (
-                f", since {why}. Ask about earlier elements, or of a model of a smaller size."
-                if why
-                else ". Name fewer elements."
-            )
+            f"needs {elements:,} elements and {edges:,} edges{', since ' + why if why else ''}. {remedy}"
         )
 
 
-def _joined(grid: Grid, lattice: Lattice) -> Iterable[tuple[Hashable, Hashable, tuple[Read, ...]]]:
-    """Yield the edges between sites that have nodes."""
-    for child in grid.offsets:
+def _joined(
+    nodes: Collection[Hashable], lattice: Lattice
+) -> Iterable[tuple[Hashable, Hashable, tuple[Read, ...]]]:
+    """Yield the edges between sites of which there are elements."""
+    for child in nodes:
         for parent, reads in lattice.reads[child].items():
-            if parent in grid.offsets and reads:
+            if parent in nodes and reads:
                 yield parent, child, reads
 
 
 def _adjacency(grid: Grid, lattice: Lattice) -> tuple[list[list[int]], list[list[int]]]:
     tails, heads = [np.zeros(0, int)], [np.zeros(0, int)]
-    for parent, child, reads in _joined(grid, lattice):
+    for parent, child, reads in _joined(grid.offsets, lattice):
         pairs = [_pairs(grid, parent, child, read) for read in reads]
         both = np.concatenate(pairs, axis=1)
         if len(pairs) > 1:
