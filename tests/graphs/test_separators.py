@@ -10,7 +10,7 @@ from probdl.graphs.bayes_ball import are_separated
 from probdl.graphs.separating import find_minimal_separator, find_smallest_separator, minimal_separators
 from probdl.graphs.separators import minimal_separator, smallest_separator
 from tests.graphs.templates import elements_of, random_region, random_template
-from tests.graphs.test_separation_oracle import random_dag, separated
+from tests.graphs.test_separation_oracle import separated
 
 
 def neighbours(dag):
@@ -31,18 +31,32 @@ def brute_force(dag, x, y, include, restrict):
 
 
 def random_question(r):
-    dag = random_dag(r)
-    roles = {node: r.choice("xyi....") for node in dag}
-    x, y, include = ({node for node in dag if roles[node] == role} for role in "xyi")
-    restrict = {node for node in dag if r.random() < 0.8} | include
-    return dag, x, y, include, restrict
+    """Draw sets that are connected as they stand, so that something has to separate them."""
+    while True:
+        nodes = list(range(r.randint(6, 9)))
+        dag = nx.DiGraph()
+        dag.add_nodes_from(nodes)
+        dag.add_edges_from(edge for edge in itertools.combinations(nodes, 2) if r.random() < 0.3)
+        order = r.sample(nodes, len(nodes))
+        size_x, size_y = (1 + (r.random() < 0.25) for _ in "xy")
+        x, y, rest = set(order[:size_x]), set(order[size_x : size_x + size_y]), order[size_x + size_y :]
+        include = {node for node in rest if r.random() < 0.1}
+        restrict = {node for node in rest if r.random() < 0.95} | include
+        joined = any(dag.has_edge(a, b) or dag.has_edge(b, a) for a in x for b in y)
+        if not separated(dag, x, y, include) and (not joined or r.random() < 0.05):
+            return dag, x, y, include, restrict
+
+
+def test_the_questions_are_rich():
+    """Many of them have several minimal separators."""
+    counts = [len(brute_force(*random_question(random.Random(seed)))) for seed in range(100)]
+    assert sum(count > 1 for count in counts) > 10
+    assert max(counts) > 2
 
 
 @pytest.mark.parametrize("seed", range(250))
 def test_minimal_smallest_and_all(seed):
     dag, x, y, include, restrict = random_question(random.Random(seed))
-    if not x or not y:
-        return
     every = brute_force(dag, x, y, include, restrict)
     # Minimal means that no part separates; brute force by size keeps the inclusion-minimal ones.
     minimal = [s for s in every if not any(t < s for t in every)]
