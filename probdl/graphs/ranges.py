@@ -255,7 +255,7 @@ def _readers(
             box[name] = (low, high)
         elif position is not None:
             found = np.argwhere((position >= first) & (position <= last))
-            if not found.size:
+            if not len(found):
                 return None
             for axis, (low, high) in zip(
                 read.axes, zip(found.min(0), found.max(0), strict=True), strict=True

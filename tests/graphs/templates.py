@@ -75,24 +75,27 @@ class Template:
 
 
 def random_template(r: random.Random, *, exotic: bool = True) -> Template:
-    """Draw a template; without exotic reads, plates are aligned or crossed."""
+    """Draw a template; without exotic reads, plates are aligned or crossed.
+
+    Exotic ones are chains, plates of which some elements are not read, or anything at all.
+    """
+    flavour = r.choice(["chain", "mask", "mixed", "mixed"]) if exotic else "plain"
     sizes = {name: r.randint(1, 5) for name in ("p", "q", "r")[: r.randint(1, 3)]}
-    if exotic and r.random() < 0.5:
+    if flavour == "chain" or (flavour == "mixed" and r.random() < 0.5):
         sizes = {"time": r.randint(1, 6)} | dict(list(sizes.items())[:2])
     names = [f"s{i}" for i in range(r.randint(2, 6))]
     sites = {name: tuple(axis for axis in sizes if r.random() < 0.55) for name in names}
+    lags = [(-1,)] if flavour == "chain" else [(-1,), (-2,), (-1, -2)]
+    read = {"plain": _plain_read, "chain": _plain_read, "mask": _masked_read, "mixed": _exotic_read}[flavour]
     edges = {}
     for (i, parent), (j, child) in itertools.product(enumerate(names), repeat=2):
         if i < j and r.random() < 0.45:
-            kind = _exotic_read if exotic else _plain_read
+            count = 1 + (r.random() < 0.15)
+            edges[parent, child] = [read(r, sizes, sites, parent, child) for _ in range(count)]
+        elif "time" in sites[parent] and "time" in sites[child] and i >= j and r.random() < 0.45:
+            plain = _plain_read(r, sizes, sites, parent, child)
             edges[parent, child] = [
-                kind(r, sizes, sites, parent, child) for _ in range(1 + (r.random() < 0.15))
-            ]
-        elif exotic and "time" in sites[parent] and "time" in sites[child] and i >= j and r.random() < 0.3:
-            read = _plain_read(r, sizes, sites, parent, child)
-            edges[parent, child] = [
-                Read({**read.positions, "time": lag}, None, read.axes)
-                for lag in r.choice([(-1,), (-2,), (-1, -2)])
+                Read({**plain.positions, "time": lag}, None, plain.axes) for lag in r.choice(lags)
             ]
     return Template(sizes, sites, edges)
 
@@ -100,6 +103,16 @@ def random_template(r: random.Random, *, exotic: bool = True) -> Template:
 def _plain_read(r, sizes, sites, parent, child):
     positions = {axis: 0 if axis in sites[child] and r.random() < 0.8 else None for axis in sites[parent]}
     return Read(positions, None, sites[child])
+
+
+def _masked_read(r, sizes, sites, parent, child):
+    read = _plain_read(r, sizes, sites, parent, child)
+    if not sites[child]:
+        return read
+    masked = r.choice(sites[child])
+    shape = [sizes[axis] if axis == masked else 1 for axis in sites[child]]
+    where = np.array([r.random() < 0.5 for _ in range(sizes[masked])]).reshape(shape)
+    return Read(read.positions, where, read.axes)
 
 
 def _exotic_read(r, sizes, sites, parent, child):

@@ -127,6 +127,7 @@ def test_a_factor_is_always_given():
     for kind in ("local", "pairwise", "minimal"):
         found = {frozenset((s.x[0], *s.y)) for s in independencies(graph, kind)}
         assert not any({"a", "b"} == set(pair) for pair in found)
+        assert all(pdl.d_separated(graph, s.x, s.y, s.given) for s in independencies(graph, kind))
         assert all("f" not in (*s.x, *s.y, *s.given) for s in independencies(graph, kind))
     assert not pdl.d_separated(graph, "a", "b")
     assert pdl.d_separated(graph, "a", "c")

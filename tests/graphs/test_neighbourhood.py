@@ -10,7 +10,7 @@ from probdl.errors import CyclicGraph
 from probdl.graphs.moral import factor_graph, moral_graph
 from probdl.graphs.neighbourhood import ancestors, children, co_parents, descendants, markov_blanket, parents
 from probdl.graphs.order import ancestral_order
-from probdl.graphs.treewidth import elimination_order, treewidth
+from probdl.graphs.treewidth import degree, eliminate, elimination_order, fill_in, treewidth
 from probdl.graphs.unroll import unroll
 from tests.graphs.templates import elements_of, random_region, random_template
 from tests.graphs.test_separation_oracle import random_dag
@@ -143,6 +143,21 @@ def test_elimination_orders():
             assert found.lower_bound <= best <= found.width
             assert found.is_optimal == (found.lower_bound == found.width)
             assert not found.is_optimal or found.width == best
+
+
+def test_each_step_of_a_greedy_order_is_the_cheapest():
+    for seed in range(40):
+        r = random.Random(seed)
+        moral = nx.gnp_random_graph(12, 0.3, seed=seed)
+        around = {v: set(moral[v]) for v in r.sample(sorted(moral), len(moral))}
+        for score in (fill_in, degree):
+            left = {v: set(others) for v, others in around.items()}
+            for node in eliminate(around, score)[0]:
+                assert score(left, node) == min(score(left, other) for other in left)
+                own = left.pop(node)
+                for other in own:
+                    left[other] |= own - {other}
+                    left[other].discard(node)
 
 
 def test_known_treewidths():
