@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from probdl.program.target import Target
     from probdl.report.diagram import Direction
     from probdl.report.draw import Drawing, draw
+    from probdl.report.explorer import Explorer, explore
     from probdl.report.figure import Plot
     from probdl.report.plots import pair_plot, plot, posterior_plot, rank_plot, trace_plot
 
@@ -58,6 +59,7 @@ _EXPORTS = {
     "Direction": "probdl.report.diagram",
     "Drawing": "probdl.report.draw",
     "Elimination": "probdl.graphs.treewidth",
+    "Explorer": "probdl.report.explorer",
     "Factorization": "probdl.graphs.factorization",
     "Finding": "probdl.inference.status",
     "HMC": "probdl.inference.mcmc.hmc",
@@ -85,6 +87,7 @@ _EXPORTS = {
     "descendants": "probdl.graphs.neighbourhood",
     "draw": "probdl.report.draw",
     "elimination_order": "probdl.graphs.treewidth",
+    "explore": "probdl.report.explorer",
     "factor_graph": "probdl.graphs.moral",
     "factorization": "probdl.graphs.factorization",
     "faithful_inverse": "probdl.graphs.inversion",
@@ -117,6 +120,7 @@ __all__ = [
     "Direction",
     "Drawing",
     "Elimination",
+    "Explorer",
     "Factorization",
     "Finding",
     "HMC",
@@ -144,6 +148,7 @@ __all__ = [
     "descendants",
     "draw",
     "elimination_order",
+    "explore",
     "factor_graph",
     "factorization",
     "faithful_inverse",

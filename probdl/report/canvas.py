@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from probdl.program.sites import SiteKind
 from probdl.report.boxes import BoxKind
 from probdl.report.captions import caption_at
-from probdl.report.diagram import DOTS, LAG_SIZE, Mark
+from probdl.report.diagram import LAG_SIZE, Mark
 from probdl.report.labels import SUBSCRIPT_SCALE, Line, Run, Script, lag_line, visible
-from probdl.report.scene import Curve, Frame, Point, Scene, body, lettering
+from probdl.report.legend import REACH, TEXT_SIZE, text_at
+from probdl.report.scene import Curve, Frame, Key, Point, Scene, Size, body, lettering
 from probdl.report.style import (
     BOX_FILL,
     BOX_LINE,
@@ -19,14 +20,18 @@ from probdl.report.style import (
     BOX_TEXT_SIZE,
     CORNER,
     DASH,
-    HIGHLIGHT,
-    HIGHLIGHT_LINE,
-    INK,
     LINE,
     PAPER,
     RING,
     SUBSCRIPT_DROP,
+    TRAILS,
+    Dash,
+    link_pen,
     mark_fill,
+    mark_letters,
+    mark_pen,
+    mark_rings,
+    rim_ink,
 )
 from probdl.report.svg import arrow_head
 
@@ -58,6 +63,8 @@ def save_painting(scene: Scene, path: Path) -> None:
         painter.mark(mark, centre)
     for frame in scene.frames:
         painter.caption(frame)
+    for key in scene.legend:
+        painter.key(key)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(path, dpi=PIXELS_PER_INCH)
@@ -100,7 +107,7 @@ class _Painter:
         from matplotlib.path import Path as Course
 
         link = curve.link
-        ink, width = (HIGHLIGHT, HIGHLIGHT_LINE) if link.is_highlighted else (INK, LINE)
+        ink, width = link_pen(link)
         codes = [Course.MOVETO] + [Course.CURVE4] * (len(curve.points) - 1)
         dash: Any = (0, (DASH[0] / width, DASH[1] / width)) if link.is_lagged else "solid"
         self._add(
@@ -116,21 +123,45 @@ class _Painter:
             self._text(at, lag_line(link.label), LAG_SIZE, ink)
 
     def mark(self, mark: Mark, centre: Point) -> None:
-        from matplotlib.patches import Ellipse, Rectangle
-
         direction = self._scene.diagram.direction
-        ink, width = (HIGHLIGHT, HIGHLIGHT_LINE) if mark.is_highlighted else (INK, LINE)
-        (x, y), (wide, tall) = body(mark, centre, direction)
-        if mark.kind is SiteKind.FACTOR:
-            self._add(Rectangle((x - wide / 2.0, y - tall / 2.0), wide, tall, facecolor=ink))
-        else:
-            fill = ink if mark.kind in DOTS else mark_fill(mark)
-            self._add(Ellipse((x, y), wide, tall, facecolor=fill, edgecolor=ink, linewidth=width))
-        if mark.kind is SiteKind.DETERMINISTIC:
-            rim = 2.0 * RING
-            self._add(Ellipse((x, y), wide - rim, tall - rim, fill=False, edgecolor=ink, linewidth=LINE))
+        self._shapes(mark, *body(mark, centre, direction))
         for at, line, size in lettering(mark, centre, direction):
-            self._text(at, line, size, INK)
+            self._text(at, line, size, mark_letters(mark))
+
+    def key(self, key: Key) -> None:
+        if isinstance(key.sample, Mark):
+            self._shapes(key.sample, key.at, Size(key.sample.width, key.sample.height))
+        else:
+            from matplotlib.lines import Line2D
+
+            ink, width = TRAILS[key.sample]
+            ends = (key.at.x - REACH + 3.0, key.at.x + REACH - 3.0)
+            self._axes.add_line(Line2D(ends, (key.at.y, key.at.y), color=ink, linewidth=width))
+        self._text(text_at(key), (Run(key.text),), TEXT_SIZE, BOX_TEXT, shift=0.0)
+
+    def _shapes(self, mark: Mark, centre: Point, size: Size) -> None:
+        (x, y), (wide, tall), pen, fill = centre, size, mark_pen(mark), mark_fill(mark)
+        if mark.kind is SiteKind.FACTOR:
+            from matplotlib.patches import Rectangle
+
+            self._add(Rectangle((x - wide / 2.0, y - tall / 2.0), wide, tall, facecolor=fill))
+        else:
+            self._ellipse(centre, size, fill, pen.ink, pen.width, pen.dash)
+        if mark.kind is SiteKind.DETERMINISTIC:
+            inner = Size(wide - 2.0 * RING, tall - 2.0 * RING)
+            self._ellipse(centre, inner, "none", rim_ink(mark), LINE)
+        for distance, ink, width, dash in mark_rings(mark):
+            outer = Size(wide + 2.0 * distance, tall + 2.0 * distance)
+            self._ellipse(centre, outer, "none", ink, width, dash)
+
+    def _ellipse(
+        self, centre: Point, size: Size, fill: str, ink: str, width: float, dash: Dash = None
+    ) -> None:
+        from matplotlib.patches import Ellipse
+
+        style: Any = (0, (dash[0] / width, dash[1] / width)) if dash else "solid"
+        look = {"facecolor": fill, "edgecolor": ink, "linewidth": width, "linestyle": style}
+        self._add(Ellipse(centre, *size, capstyle="round" if dash else "butt", **look))
 
     def _text(self, at: Point, line: Line, size: float, ink: str, *, shift: float = 0.5) -> None:
         from matplotlib.patheffects import withStroke

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from probdl.program.sites import Site, SiteKind
 from probdl.report.boxes import Box, BoxKind, is_nested, read_boxes, short_name, site_of
 from probdl.report.labels import Label, typeset, verbatim, visible
+from probdl.report.roles import Colours, Role, Trail
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,11 +43,13 @@ class Mark:
         node: The node of the graph.
         kind: What the site is; a node without a site is latent.
         label: Its name as written.
-        note: Its distribution, or "".
+        note: Its distribution, or which of its elements are asked about, or "".
         font_size: The size of the label in points.
         width: The width in points of all that is drawn for it.
         height: The height in points.
-        is_highlighted: Whether it is drawn in the highlight colour.
+        role: What it is to the question that the picture answers.
+        is_ringed: Whether it has a ring: it is asked about, or separates what is.
+        is_in_blanket: Whether it has a dotted ring: it is in a Markov blanket.
     """
 
     node: Hashable
@@ -56,7 +59,9 @@ class Mark:
     font_size: float
     width: float
     height: float
-    is_highlighted: bool
+    role: Role = Role.PLAIN
+    is_ringed: bool = False
+    is_in_blanket: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Link:
         label: The lag, such as "t−1", or "".
         is_lagged: Whether it comes only from other steps of a scan.
         has_arrow: False for the edges of a factor, which have no direction.
-        is_highlighted: Whether it is drawn in the highlight colour.
+        trail: What it is to the question that the picture answers.
     """
 
     tail: int
@@ -77,7 +82,7 @@ class Link:
     label: str
     is_lagged: bool
     has_arrow: bool
-    is_highlighted: bool
+    trail: Trail = Trail.PLAIN
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,7 @@ def read_diagram(
     graph: nx.DiGraph,
     *,
     distributions: bool,
-    nodes: frozenset[Hashable],
-    edges: frozenset[tuple[Hashable, Hashable]],
+    colours: Colours,
     direction: Direction,
 ) -> Diagram:
     """Return the marks, links and boxes of a graph.
@@ -138,8 +142,7 @@ def read_diagram(
     Args:
         graph: Any directed graph.
         distributions: Whether to write the distributions.
-        nodes: The nodes to highlight.
-        edges: The edges to highlight.
+        colours: How it is coloured.
         direction: Where children are drawn.
 
     Returns:
@@ -157,7 +160,7 @@ def read_diagram(
             site_of(graph, node),
             labels[node] if uses[str(labels[node])] == 1 or number[node] in inside else verbatim(node),
             distributions=distributions,
-            is_highlighted=node in nodes,
+            colours=colours,
             direction=direction,
         )
         for node in graph
@@ -168,7 +171,7 @@ def read_diagram(
             number[head],
             *lag_of(graph, tail, head),
             has_arrow=marks[number[head]].kind is not SiteKind.FACTOR,
-            is_highlighted=(tail, head) in edges,
+            trail=colours.trails.get((tail, head), Trail.PLAIN),
         )
         for tail, head in dict.fromkeys((edge[0], edge[1]) for edge in graph.edges)
     )
@@ -181,10 +184,11 @@ def _mark(
     label: Label,
     *,
     distributions: bool,
-    is_highlighted: bool,
+    colours: Colours,
     direction: Direction,
 ) -> Mark:
-    note = site.distribution if distributions else ""
+    notes = (site.distribution if distributions else "", colours.notes.get(node, ""))
+    note = ", ".join(filter(None, notes))
     lines = len(label.lines)
     is_small = site.kind in (*DOTS, SiteKind.FACTOR)
     fits = (size for size in NAME_SIZES if lines == 1 and label.width(size) <= 1.7 * RADIUS)
@@ -197,7 +201,9 @@ def _mark(
         half = max(RADIUS, 0.72 * tall + 2.0)
         reach = text / 2.0 / math.sqrt(1.0 - (tall / 2.0 / half) ** 2) + 3.0
         width, height = 2.0 * max(reach, half), 2.0 * half
-    return Mark(node, site.kind, label, note, size, width, height, is_highlighted)
+    role = colours.roles.get(node, Role.PLAIN)
+    is_ringed, is_in_blanket = node in colours.ringed, node in colours.blanket
+    return Mark(node, site.kind, label, note, size, width, height, role, is_ringed, is_in_blanket)
 
 
 def _small_size(kind: SiteKind, text: float, tall: float, direction: Direction) -> tuple[float, float]:

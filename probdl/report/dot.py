@@ -14,16 +14,19 @@ from probdl.report.captions import caption_area, captioned
 from probdl.report.diagram import DOTS, LAG_SIZE, NOTE_SIZE, Diagram, Direction, Link, Mark
 from probdl.report.labels import SUBSCRIPT_SCALE, Label, Script
 from probdl.report.ranking import downward, homes_of, row_counts, stacks
+from probdl.report.roles import Role, Trail
 from probdl.report.routing import free_course, loop
 from probdl.report.scene import Curve, Frame, Point, Rectangle, Scene, fitted, outline
 from probdl.report.style import (
     BOX_FILL,
     BOX_LINE,
     BOX_TEXT_SIZE,
-    HIGHLIGHT,
     INK,
     PAPER,
+    link_pen,
     mark_fill,
+    mark_letters,
+    mark_pen,
 )
 
 FONT = "Times-Roman"
@@ -174,7 +177,7 @@ def _children(diagram: Diagram, outer: int) -> list[int]:
 
 def _node(mark: Mark, direction: Direction) -> str:
     note = f"<BR/>{_text(mark.note, NOTE_SIZE)}" if mark.note else ""
-    label, ink = _letters(mark.label, mark.font_size), HIGHLIGHT if mark.is_highlighted else INK
+    label, pen, ink = _letters(mark.label, mark.font_size), mark_pen(mark), mark_fill(mark)
     rim = RIM if mark.kind is SiteKind.DETERMINISTIC else 0.0
     looks = [f"width={_inches(mark.width - rim)}", f"height={_inches(mark.height - rim)}"]
     if mark.kind in DOTS or mark.kind is SiteKind.FACTOR:
@@ -183,15 +186,18 @@ def _node(mark: Mark, direction: Direction) -> str:
         parts = (f"{label}{note}", sign) if mark.kind in DOTS else (sign, f"{label}{note}")
         looks += ["shape=box", 'style=""', "penwidth=0", f"label=<{gap.join(parts)}>"]
     else:
-        looks += [f'fillcolor="{mark_fill(mark)}"', f"label=<{label}{note}>"]
+        looks += [f'fillcolor="{ink}"', f"label=<{label}{note}>"]
         looks += ["peripheries=2"] if mark.kind is SiteKind.DETERMINISTIC else []
-        looks += [f'color="{HIGHLIGHT}"', "penwidth=2.5"] if mark.is_highlighted else []
+        looks += [f'color="{pen.ink}"', f"penwidth={pen.width:g}"] if mark.role is not Role.PLAIN else []
+        looks += [f'fontcolor="{mark_letters(mark)}"'] if mark_letters(mark) != INK else []
+        looks += ['style="filled,dashed"'] if pen.dash else []
     return ", ".join(looks)
 
 
 def _edge(link: Link, diagram: Diagram, *, is_turned: bool = False) -> str:
     out = "s" if diagram.direction is Direction.DOWN else "e"
-    looks = [f'color="{HIGHLIGHT}"', "penwidth=2.5"] if link.is_highlighted else []
+    ink, width = link_pen(link)
+    looks = [f'color="{ink}"', f"penwidth={width:g}"] if link.trail is not Trail.PLAIN else []
     looks += [f"tailport={out}"] if diagram.marks[link.tail].kind in DOTS else []
     looks += [] if link.has_arrow else ["dir=none"]
     if not link.has_arrow:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probdl.errors import SiteNotFound
+from probdl.graphs.elements import Names, listed
 from probdl.report.diagram import Diagram, Direction, read_diagram
 from probdl.report.labels import visible
+from probdl.report.roles import Colours, Role, Trail
 from probdl.report.scene import Scene
 from probdl.report.text import draw_text
 
@@ -28,7 +30,7 @@ class Drawing:
 
     Attributes:
         diagram: What it shows.
-        text: The graph as text.
+        text: The graph as text, and the answer to a question about it.
 
     Example:
         >>> import networkx as nx
@@ -121,6 +123,9 @@ def draw(
     *,
     distributions: bool = False,
     highlight: Iterable[Hashable | tuple[Hashable, Hashable]] = (),
+    given: Names = (),
+    source: Names | None = None,
+    target: Names | None = None,
     direction: Direction = Direction.DOWN,
 ) -> Drawing:
     """Draw a graph as textbooks do.
@@ -129,25 +134,46 @@ def draw(
     are factors; a box is a plate, a dashed one a scan, a tinted one a network. Dashed edges come from
     an earlier step.
 
+    With a question the picture shows its answer: what `source` may depend on, given others, along which
+    edges, and its Markov blanket; with a `target` one open path between both, or what separates them.
+    A site is coloured as connected if any of its elements is; the text names the elements.
+
     Args:
         graph: The graph of a program, or any directed graph.
         distributions: Whether to write each site's distribution below its name.
-        highlight: Nodes, and edges as pairs (parent, child), to draw in colour.
+        highlight: Nodes, and edges as pairs (parent, child), to draw in colour; before a question's colours.
+        given: A node or an element such as "x[3]", or several: what is observed. The observed sites of a
+            model are not given unless named.
+        source: The same: what to ask from.
+        target: The same: what to show the relation of `source` to.
         direction: Where children are drawn.
 
     Returns:
         The drawing.
 
     Raises:
-        TypeError: If `graph` is no DiGraph, or `highlight` is one string.
-        SiteNotFound: If a node of `highlight` is not in the graph.
-        ValueError: If an edge of `highlight` is not in the graph.
+        TypeError: If `graph` is no DiGraph, `highlight` is one string, or there is a target and no source.
+        SiteNotFound: If a node is not in the graph.
+        IndexError: If an index is outside its plate.
+        CyclicGraph: If a question is asked of a graph that has a cycle.
+        ValueError: If an edge of `highlight` is not in the graph, if two sets of the question overlap, or
+            if lags or gathers would need too many elements.
 
     Example:
         >>> import networkx as nx
         >>> drawing = draw(nx.DiGraph([("theta", "y")]), highlight=["theta", ("theta", "y")])
         >>> "θ" in drawing.source
         True
+        >>> print(draw(nx.DiGraph([("a", "c"), ("b", "c")]), source="a", target="b", given="c"))
+        ○ a  latent
+        ○ b  latent
+        ○ c  latent  ← a, b
+        <BLANKLINE>
+        Given c, a may depend on b.
+        Markov blanket of a: c and b.
+        One open path:
+        a -> c <- b
+        c: collider, open since it is given
     """
     import networkx as nx
 
@@ -156,8 +182,20 @@ def draw(
             f"Expected a networkx.DiGraph; got {type(graph).__name__}. Write draw(graph(model)) for a model."
         )
     nodes, edges = _highlighted(graph, highlight)
-    diagram = read_diagram(graph, distributions=distributions, nodes=nodes, edges=edges, direction=direction)
-    return Drawing(diagram, draw_text(graph))
+    text, colours = draw_text(graph), Colours()
+    known = listed(given, graph)
+    if source is not None or target is not None or known:
+        from probdl.report.question import answer
+
+        found = answer(graph, known, source, target)
+        text, colours = f"{text}\n\n{found.text}", found.colours
+    colours = replace(
+        colours,
+        roles={**colours.roles, **dict.fromkeys(nodes, Role.HIGHLIGHT)},
+        trails={**colours.trails, **dict.fromkeys(edges, Trail.HIGHLIGHT)},
+    )
+    diagram = read_diagram(graph, distributions=distributions, colours=colours, direction=direction)
+    return Drawing(diagram, text)
 
 
 def _highlighted(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from probdl.report.diagram import Diagram
 from probdl.report.dot import dot_source, read_layout
+from probdl.report.legend import with_legend
 from probdl.report.scene import Scene
 from probdl.report.spacing import lay_out
 
@@ -51,10 +52,10 @@ def arrange(diagram: Diagram) -> Scene:
     if not has_dot and pure is None:
         raise NoRenderer
     if not diagram.is_nested:
-        return lay_out(diagram)
+        return with_legend(lay_out(diagram))
     source = dot_source(diagram)
     layout = _by_dot(source) if has_dot else _by_pure(source, str(pure))
-    return read_layout(diagram, json.loads(layout, strict=False))
+    return with_legend(read_layout(diagram, json.loads(layout, strict=False)))
 
 
 def pure_program() -> str | None:

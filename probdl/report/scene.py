@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from probdl.program.sites import SiteKind
@@ -20,6 +20,7 @@ from probdl.report.diagram import (
     Mark,
 )
 from probdl.report.labels import Line, Run, lag_line, line_width
+from probdl.report.roles import Trail
 
 MARGIN = 8.0
 
@@ -98,6 +99,21 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Key:
+    """One entry of the legend.
+
+    Attributes:
+        sample: A mark, or what an edge is, drawn as in the picture.
+        at: The centre of the sample.
+        text: What it stands for.
+    """
+
+    sample: Mark | Trail
+    at: Point
+    text: str
+
+
+@dataclass(frozen=True)
 class Scene:
     """A picture ready to be painted.
 
@@ -108,6 +124,7 @@ class Scene:
         frames: The rectangles of the boxes, outermost first.
         width: Width of the whole in points.
         height: Height of the whole in points.
+        legend: What the colours stand for, below the rest.
     """
 
     diagram: Diagram
@@ -116,6 +133,7 @@ class Scene:
     frames: tuple[Frame, ...]
     width: float
     height: float
+    legend: tuple[Key, ...] = ()
 
 
 def outline(mark: Mark, centre: Point) -> Rectangle:
@@ -217,29 +235,39 @@ def fitted(
     right = max((x for x, _ in points), default=0.0) + MARGIN
     bottom = max((y for _, y in points), default=0.0) + MARGIN
 
-    def moved(point: Point) -> Point:
-        return Point(point.x - left, point.y - top)
+    scene = Scene(diagram, centres, curves, frames, right - left, bottom - top)
+    return shifted(scene, -left, -top)
 
-    return Scene(
-        diagram,
-        tuple(moved(centre) for centre in centres),
-        tuple(
+
+def shifted(scene: Scene, dx: float, dy: float) -> Scene:
+    """Move all that a picture holds, and not its edges.
+
+    Args:
+        scene: The picture.
+        dx: How far to the right.
+        dy: How far down.
+
+    Returns:
+        The scene.
+    """
+
+    def moved(point: Point) -> Point:
+        return Point(point.x + dx, point.y + dy)
+
+    return replace(
+        scene,
+        centres=tuple(map(moved, scene.centres)),
+        curves=tuple(
             Curve(
                 curve.link,
-                tuple(moved(point) for point in curve.points),
+                tuple(map(moved, curve.points)),
                 curve.tip and moved(curve.tip),
                 curve.label_at and moved(curve.label_at),
             )
-            for curve in curves
+            for curve in scene.curves
         ),
-        tuple(
-            Frame(
-                frame.box,
-                Rectangle(*moved(Point(*frame.sides[:2])), *moved(Point(*frame.sides[2:]))),
-                frame.is_caption_left,
-            )
-            for frame in frames
+        frames=tuple(
+            replace(frame, sides=Rectangle(*moved(Point(*frame.sides[:2])), *moved(Point(*frame.sides[2:]))))
+            for frame in scene.frames
         ),
-        right - left,
-        bottom - top,
     )

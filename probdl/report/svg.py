@@ -11,7 +11,8 @@ from probdl.report.boxes import BoxKind
 from probdl.report.captions import caption_at
 from probdl.report.diagram import DOTS, LAG_SIZE, Mark
 from probdl.report.labels import SUBSCRIPT_SCALE, Line, Run, Script, lag_line, visible
-from probdl.report.scene import Curve, Frame, Point, Scene, body, lettering
+from probdl.report.legend import REACH, TEXT_SIZE, text_at
+from probdl.report.scene import Curve, Frame, Key, Point, Scene, Size, body, lettering
 from probdl.report.style import (
     ARROW_HALF,
     BOX_FILL,
@@ -20,14 +21,18 @@ from probdl.report.style import (
     BOX_TEXT_SIZE,
     CORNER,
     DASH,
-    HIGHLIGHT,
-    HIGHLIGHT_LINE,
-    INK,
     LINE,
     PAPER,
     RING,
     SUBSCRIPT_DROP,
+    TRAILS,
+    Dash,
+    link_pen,
     mark_fill,
+    mark_letters,
+    mark_pen,
+    mark_rings,
+    rim_ink,
 )
 
 FONTS = "STIX Two Text, STIXGeneral, Times New Roman, Times, Liberation Serif, serif"
@@ -49,11 +54,9 @@ def paint_svg(scene: Scene) -> str:
         f'<rect class="paper" width="100%" height="100%" rx="6" fill="{PAPER}"/>',
         *(_frame(frame) for frame in scene.frames),
         *(_curve(curve, scene) for curve in scene.curves),
-        *(
-            _mark(mark, centre, scene)
-            for mark, centre in zip(scene.diagram.marks, scene.centres, strict=True)
-        ),
+        *(_mark(number, scene) for number in range(len(scene.centres))),
         *(_caption(frame) for frame in scene.frames),
+        *(_key(key) for key in scene.legend),
         "</svg>",
     ]
     return "\n".join(parts)
@@ -86,21 +89,20 @@ def _frame(frame: Frame) -> str:
 
 
 def _caption(frame: Frame) -> str:
-    anchor = "start" if frame.is_caption_left else "end"
-    return _text(
-        caption_at(frame), (Run(visible(frame.box.label)),), BOX_TEXT_SIZE, BOX_TEXT, anchor=anchor, halo=True
-    )
+    anchor, halo = "start" if frame.is_caption_left else "end", frame.box.kind is not BoxKind.NETWORK
+    line = (Run(visible(frame.box.label)),)
+    return _text(caption_at(frame), line, BOX_TEXT_SIZE, BOX_TEXT, anchor=anchor, halo=halo)
 
 
 def _curve(curve: Curve, scene: Scene) -> str:
     link = curve.link
     tail, head = (scene.diagram.marks[i].node for i in (link.tail, link.head))
-    ink, width = _pen(is_highlighted=link.is_highlighted)
+    ink, width = link_pen(link)
     start, *rest = curve.points
     course = f"M{start.x:.2f},{start.y:.2f}C" + " ".join(f"{p.x:.2f},{p.y:.2f}" for p in rest)
-    dash = f' stroke-dasharray="{DASH[0]:g} {DASH[1]:g}"' if link.is_lagged else ""
+    dash = _dashes(DASH) if link.is_lagged else ""
     parts = [
-        f'<g class="edge"><title>{_xml(tail)} → {_xml(head)}</title>',
+        f'<g class="edge" data-edge="{link.tail}-{link.head}"><title>{_xml(tail)} → {_xml(head)}</title>',
         f'<path d="{course}" fill="none" stroke="{ink}" stroke-width="{width}"{dash}/>',
     ]
     if curve.tip is not None:
@@ -112,26 +114,46 @@ def _curve(curve: Curve, scene: Scene) -> str:
     return "".join([*parts, "</g>"])
 
 
-def _mark(mark: Mark, centre: Point, scene: Scene) -> str:
-    ink, width = _pen(is_highlighted=mark.is_highlighted)
-    (x, y), (wide, tall) = body(mark, centre, scene.diagram.direction)
-    parts = [f'<g class="node {mark.kind.value}"><title>{_xml(mark.node)}</title>']
-    if mark.kind is SiteKind.FACTOR:
-        parts.append(
-            f'<rect x="{x - wide / 2:.2f}" y="{y - tall / 2:.2f}" width="{wide:.2f}" height="{tall:.2f}" '
-            f'fill="{ink}"/>'
-        )
-    else:
-        fill = ink if mark.kind in DOTS else mark_fill(mark)
-        parts.append(_ellipse(x, y, wide, tall, f'fill="{fill}" stroke="{ink}" stroke-width="{width}"'))
-    if mark.kind is SiteKind.DETERMINISTIC:
-        rim = 2.0 * RING
-        parts.append(
-            _ellipse(x, y, wide - rim, tall - rim, f'fill="none" stroke="{ink}" stroke-width="{LINE}"')
-        )
-    for at, line, size in lettering(mark, centre, scene.diagram.direction):
-        parts.append(_text(at, line, size, INK, halo=mark.kind in DOTS or mark.kind is SiteKind.FACTOR))
+def _mark(number: int, scene: Scene) -> str:
+    mark, centre, direction = scene.diagram.marks[number], scene.centres[number], scene.diagram.direction
+    parts = [f'<g class="node {mark.kind.value}" data-node="{number}"><title>{_xml(mark.node)}</title>']
+    parts += _shapes(mark, *body(mark, centre, direction))
+    for at, line, size in lettering(mark, centre, direction):
+        is_beside = mark.kind in DOTS or mark.kind is SiteKind.FACTOR
+        parts.append(_text(at, line, size, mark_letters(mark), halo=is_beside))
     return "".join([*parts, "</g>"])
+
+
+def _shapes(mark: Mark, centre: Point, size: Size) -> list[str]:
+    (x, y), (wide, tall), pen, fill = centre, size, mark_pen(mark), mark_fill(mark)
+    if mark.kind is SiteKind.FACTOR:
+        sides = f'x="{x - wide / 2:.2f}" y="{y - tall / 2:.2f}" width="{wide:.2f}" height="{tall:.2f}"'
+        parts = [f'<rect {sides} fill="{fill}"/>']
+    else:
+        look = f'fill="{fill}" stroke="{pen.ink}" stroke-width="{pen.width}"{_dashes(pen.dash)}'
+        parts = [_ellipse(x, y, wide, tall, look)]
+    if mark.kind is SiteKind.DETERMINISTIC:
+        look = f'fill="none" stroke="{rim_ink(mark)}" stroke-width="{LINE}"'
+        parts.append(_ellipse(x, y, wide - 2.0 * RING, tall - 2.0 * RING, look))
+    for distance, ink, width, dash in mark_rings(mark):
+        look = f'class="ring" fill="none" stroke="{ink}" stroke-width="{width:g}"{_dashes(dash)}'
+        parts.append(_ellipse(x, y, wide + 2.0 * distance, tall + 2.0 * distance, look))
+    return parts
+
+
+def _key(key: Key) -> str:
+    if isinstance(key.sample, Mark):
+        sample = "".join(_shapes(key.sample, key.at, Size(key.sample.width, key.sample.height)))
+    else:
+        ink, width = TRAILS[key.sample]
+        start, end = key.at.x - REACH + 3.0, key.at.x + REACH - 3.0
+        sample = f'<path d="M{start:.2f},{key.at.y:.2f}H{end:.2f}" stroke="{ink}" stroke-width="{width}"/>'
+    text = _text(text_at(key), (Run(key.text),), TEXT_SIZE, BOX_TEXT, anchor="start")
+    return f'<g class="key">{sample}{text}</g>'
+
+
+def _dashes(dash: Dash) -> str:
+    return f' stroke-dasharray="{dash[0]:g} {dash[1]:g}" stroke-linecap="round"' if dash else ""
 
 
 def _ellipse(x: float, y: float, wide: float, tall: float, look: str) -> str:
@@ -158,10 +180,6 @@ def _runs(line: Sequence[Run], size: float) -> str:
         look += ' font-style="italic"' if run.is_italic else ""
         text, drop = text + (f"<tspan{look}>{escape(run.text)}</tspan>" if look else escape(run.text)), target
     return text
-
-
-def _pen(*, is_highlighted: bool) -> tuple[str, float]:
-    return (HIGHLIGHT, HIGHLIGHT_LINE) if is_highlighted else (INK, LINE)
 
 
 def _xml(name: object) -> str:
