@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from probdl.errors import CyclicGraph, NotApplicable, SiteNotFound
+    from probdl.graphs.adjustment import adjustment_sets, is_adjustment_set, smallest_adjustment_set
+    from probdl.graphs.backdoor import backdoor_sets, is_backdoor_set, smallest_backdoor_set
     from probdl.graphs.bif import read_bif, to_bif
+    from probdl.graphs.cpdag import cpdag, skeleton, v_structures
     from probdl.graphs.dagitty import to_dagitty
+    from probdl.graphs.equivalence import Distinction, distinction, equivalent
     from probdl.graphs.factorization import Factorization, factorization
     from probdl.graphs.formats import graph_from
+    from probdl.graphs.frontdoor import frontdoor_sets, is_frontdoor_set, smallest_frontdoor_set
     from probdl.graphs.independence import Independence
     from probdl.graphs.independencies import independencies
+    from probdl.graphs.instruments import instruments
+    from probdl.graphs.intervention import do
     from probdl.graphs.inversion import faithful_inverse
     from probdl.graphs.moral import factor_graph, moral_graph
     from probdl.graphs.neighbourhood import (
@@ -57,6 +64,7 @@ _EXPORTS = {
     "BayesianNetwork": "probdl.program.bayesian_network",
     "CyclicGraph": "probdl.errors",
     "Direction": "probdl.report.diagram",
+    "Distinction": "probdl.graphs.equivalence",
     "Drawing": "probdl.report.draw",
     "Elimination": "probdl.graphs.treewidth",
     "Explorer": "probdl.report.explorer",
@@ -78,23 +86,34 @@ _EXPORTS = {
     "Status": "probdl.inference.status",
     "Target": "probdl.program.target",
     "active_path": "probdl.graphs.separation",
+    "adjustment_sets": "probdl.graphs.adjustment",
     "ancestors": "probdl.graphs.neighbourhood",
     "ancestral_order": "probdl.graphs.order",
+    "backdoor_sets": "probdl.graphs.backdoor",
     "children": "probdl.graphs.neighbourhood",
     "co_parents": "probdl.graphs.neighbourhood",
+    "cpdag": "probdl.graphs.cpdag",
     "d_connected": "probdl.graphs.separation",
     "d_separated": "probdl.graphs.separation",
     "descendants": "probdl.graphs.neighbourhood",
+    "distinction": "probdl.graphs.equivalence",
+    "do": "probdl.graphs.intervention",
     "draw": "probdl.report.draw",
     "elimination_order": "probdl.graphs.treewidth",
+    "equivalent": "probdl.graphs.equivalence",
     "explore": "probdl.report.explorer",
     "factor_graph": "probdl.graphs.moral",
     "factorization": "probdl.graphs.factorization",
     "faithful_inverse": "probdl.graphs.inversion",
+    "frontdoor_sets": "probdl.graphs.frontdoor",
     "graph": "probdl.graphs.read",
     "graph_from": "probdl.graphs.formats",
     "independencies": "probdl.graphs.independencies",
     "infer": "probdl.inference.infer",
+    "instruments": "probdl.graphs.instruments",
+    "is_adjustment_set": "probdl.graphs.adjustment",
+    "is_backdoor_set": "probdl.graphs.backdoor",
+    "is_frontdoor_set": "probdl.graphs.frontdoor",
     "markov_blanket": "probdl.graphs.neighbourhood",
     "minimal_separator": "probdl.graphs.separators",
     "moral_graph": "probdl.graphs.moral",
@@ -104,6 +123,10 @@ _EXPORTS = {
     "posterior_plot": "probdl.report.plots",
     "rank_plot": "probdl.report.plots",
     "read_bif": "probdl.graphs.bif",
+    "skeleton": "probdl.graphs.cpdag",
+    "smallest_adjustment_set": "probdl.graphs.adjustment",
+    "smallest_backdoor_set": "probdl.graphs.backdoor",
+    "smallest_frontdoor_set": "probdl.graphs.frontdoor",
     "smallest_separator": "probdl.graphs.separators",
     "tabulate": "probdl.graphs.tabulate",
     "to_bif": "probdl.graphs.bif",
@@ -111,6 +134,7 @@ _EXPORTS = {
     "trace_plot": "probdl.report.plots",
     "treewidth": "probdl.graphs.treewidth",
     "unroll": "probdl.graphs.unroll",
+    "v_structures": "probdl.graphs.cpdag",
 }
 
 __all__ = [
@@ -118,6 +142,7 @@ __all__ = [
     "BayesianNetwork",
     "CyclicGraph",
     "Direction",
+    "Distinction",
     "Drawing",
     "Elimination",
     "Explorer",
@@ -139,23 +164,34 @@ __all__ = [
     "Status",
     "Target",
     "active_path",
+    "adjustment_sets",
     "ancestors",
     "ancestral_order",
+    "backdoor_sets",
     "children",
     "co_parents",
+    "cpdag",
     "d_connected",
     "d_separated",
     "descendants",
+    "distinction",
+    "do",
     "draw",
     "elimination_order",
+    "equivalent",
     "explore",
     "factor_graph",
     "factorization",
     "faithful_inverse",
+    "frontdoor_sets",
     "graph",
     "graph_from",
     "independencies",
     "infer",
+    "instruments",
+    "is_adjustment_set",
+    "is_backdoor_set",
+    "is_frontdoor_set",
     "markov_blanket",
     "minimal_separator",
     "moral_graph",
@@ -165,6 +201,10 @@ __all__ = [
     "posterior_plot",
     "rank_plot",
     "read_bif",
+    "skeleton",
+    "smallest_adjustment_set",
+    "smallest_backdoor_set",
+    "smallest_frontdoor_set",
     "smallest_separator",
     "tabulate",
     "to_bif",
@@ -172,6 +212,7 @@ __all__ = [
     "trace_plot",
     "treewidth",
     "unroll",
+    "v_structures",
 ]
 
 

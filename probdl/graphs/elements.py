@@ -159,6 +159,19 @@ def find_region(graph: nx.DiGraph, name: Hashable, where: str) -> Region:
     return Region(node, tuple(runs))
 
 
+def held_regions(graph: nx.DiGraph) -> list[Region]:
+    """Return the elements that `do` holds of sites that it does not hold wholly.
+
+    Args:
+        graph: The graph; the node attribute `held` names them.
+
+    Returns:
+        The regions.
+    """
+    named = (name for _, names in graph.nodes.data("held", default=()) for name in names)
+    return [find_region(graph, name, "do") for name in named]
+
+
 def element_name(node: Hashable, parts: Iterable[int | str]) -> str:
     """Write the name of an element.
 

@@ -25,8 +25,9 @@ def faithful_inverse(graph: nx.DiGraph, latents: Names | None = None) -> nx.DiGr
 
     It is a graph of the latents given all data. Whatever it separates then is separated in the graph itself:
     a guide with these edges can hold the exact posterior. Of how the data depend on each other it says
-    nothing: they have no parents in it. The latents are summed out of the moral graph, causes first or effects first, each
-    time that which joins the fewest pairs of its neighbours; the neighbours that are left are its parents.
+    nothing: they have no parents in it. The latents are summed out of the moral graph, causes first or
+    effects first, each time that which joins the fewest pairs of its neighbours; the neighbours that are
+    left are its parents.
     Of the two, that with fewer edges is returned, and causes first if they have as many.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probdl.graphs.elements import Axis, Region, Runs, axes_of
+from probdl.graphs.elements import Axis, Region, Runs, axes_of, held_regions
 from probdl.graphs.ground import Reach
 from probdl.graphs.relation import Position, Read
 from probdl.graphs.runs import runs_of
@@ -70,6 +70,9 @@ def lattice_of(graph: nx.DiGraph, named: Iterable[Hashable], reach: Reach) -> La
     for child, found in reads.items():
         for parent, read in ((parent, read) for parent, some in found.items() for read in some):
             _classify(lattice, f"of '{parent}' by '{child}' ({sizes_of(inside[child])})", read)
+    for region in held_regions(graph):
+        for axis, runs in zip(inside.get(region.node, ()), region.runs, strict=False):
+            lattice.cuts.setdefault(axis.name, []).append(runs)
     return lattice
 
 

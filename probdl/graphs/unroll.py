@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from probdl.graphs.elements import axes_of, is_plated
-from probdl.graphs.ground import Ground, check_acyclic, check_directed, ground
-from probdl.program.sites import Site
+from probdl.graphs.ground import FIXED, Ground, check_acyclic, check_directed, ground
+from probdl.program.sites import Site, intervened
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -48,15 +48,16 @@ def unroll(graph: nx.DiGraph) -> nx.DiGraph:
     sites = {node: _of_one_element(graph, node) for node in graph}
     result.add_nodes_from((name, sites[dag.labels.site(i)]) for i, name in enumerate(names))
     result.add_edges_from((names[parent], names[i]) for i in dag.nodes for parent in dag.parents[i])
-    for name, attributes in result.nodes.data():
+    for i, (name, attributes) in zip(dag.nodes, result.nodes.data(), strict=True):
         if isinstance(site := attributes.get("site"), Site):
+            site = intervened(site) if i in dag.fixed and site.kind not in FIXED else site
             attributes["site"] = replace(site, name=str(name))
     return result
 
 
 def _of_one_element(graph: nx.DiGraph, node: object) -> dict[str, object]:
     """Return the attributes of one element of a node: its site has lost its plates and scan."""
-    attributes = dict(graph.nodes[node])
+    attributes = {key: value for key, value in graph.nodes[node].items() if key != "held"}
     site = attributes.get("site")
     if isinstance(site, Site) and axes_of(graph, node):
         lost = {axis for _, axis in site.axes}

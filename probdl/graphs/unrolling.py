@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from probdl.graphs.elements import Axis, Region, Runs, axes_of, kinds
+from probdl.graphs.elements import Axis, Region, Runs, axes_of, held_regions, kinds
 from probdl.graphs.grid import Grid
 from probdl.graphs.ground import FIXED, Ground, Reach
 from probdl.graphs.ranges import Lattice, Ranges, lattice_of, spread
@@ -88,6 +88,7 @@ def _built(
     grid = _grid(lattice, ranges, cells)
     parents, children = _adjacency(grid, lattice)
     fixed = [grid.all_of(n) for n, kind in kinds(graph).items() if kind in FIXED and n in grid.offsets]
+    fixed += [grid.inside(region) for region in held_regions(graph)]
     asked = tuple(frozenset[int]().union(*(grid.inside(region) for region in found)) for found in named)
     return Ground(parents, children, asked, frozenset[int]().union(*fixed), grid)
 

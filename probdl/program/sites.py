@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,3 +70,15 @@ class Site:
     def is_observed(self) -> bool:
         """Whether the site is random and its value is known."""
         return self.kind is SiteKind.OBSERVED
+
+
+def intervened(site: Site) -> Site:
+    """Return a site as it is when `do` holds it.
+
+    Args:
+        site: The site.
+
+    Returns:
+        The same site without its distribution.
+    """
+    return replace(site, kind=SiteKind.INTERVENED, distribution="", support=None, is_discrete=False)
