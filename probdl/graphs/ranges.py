@@ -17,6 +17,8 @@ from probdl.graphs.runs import runs_of
 if TYPE_CHECKING:
     import networkx as nx
 
+MOST_GROUPS = 64
+
 Ranges = dict[Hashable, dict[str, tuple[int, int]]]
 """By site: the first and last index that is needed along each unrolled axis."""
 
@@ -151,13 +153,21 @@ def _classify(lattice: Lattice, what: str, read: Read) -> None:
         elif position is not None:
             for axis in (name, *_varying(position, read.axes)):
                 lattice.unrolled.setdefault(axis, f"is read by an index {what}")
-    if read.where is not None:
-        varying = _varying(read.where, read.axes)
-        if len(varying) == 1:
-            lattice.cuts.setdefault(varying[0], []).append(runs_of(read.where.reshape(-1)))
+    if read.where is None:
+        return
+    for axis in _varying(read.where, read.axes):
+        groups = _alike(read.where, read.axes.index(axis))
+        if len(groups) <= MOST_GROUPS:
+            lattice.cuts.setdefault(axis, []).extend(groups)
         else:
-            for axis in varying:
-                lattice.unrolled.setdefault(axis, f"is read in part {what}")
+            lattice.unrolled.setdefault(axis, f"is read in part {what}")
+
+
+def _alike(array: np.ndarray, axis: int) -> list[Runs]:
+    """Group the indices of an axis at which an array is the same."""
+    slices = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+    group = np.unique(slices, axis=0, return_inverse=True)[1].reshape(-1)
+    return [runs_of(group == which) for which in range(group.max() + 1)]
 
 
 def _varying(array: np.ndarray, axes: Sequence[str]) -> list[str]:
