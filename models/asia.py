@@ -8,8 +8,10 @@ Eight variables, yes or no, each with a table of probabilities given its parents
     either -> xray              an X-ray that shows something
     either, bronc -> dysp       shortness of breath
 
-A patient who was in Asia is short of breath. Then p(tub) = 0.088, p(lung) = 0.100 and p(bronc) = 0.811: two
-common effects, `either` and `dysp`, make causes compete that were independent before.
+A patient who was in Asia is short of breath: p(tub) = 0.088, p(lung) = 0.100 and p(bronc) = 0.811, and from
+the visit alone they would be 0.05, 0.055 and 0.45. Two common effects, `either` and `dysp`, let causes
+compete: tuberculosis, of which smoking told nothing, has 0.073 in a patient who smokes and 0.113 in one who
+does not.
 
 Source: Bishop & Bishop (2023), §11.1 and §11.2 (graphs, explaining away). Lauritzen & Spiegelhalter, Local
 computations with probabilities on graphical structures, Journal of the Royal Statistical Society B 50 (1988),
