@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 MOST_STEPS = 2
+LONG = 100
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,36 @@ class Factorization:
 
     @property
     def latex(self) -> str:
-        """The product in LaTeX, for maths mode."""
+        """The product in LaTeX, for maths mode, on one line."""
+        return f"{self._latex_left()} {r'\,'.join(self._latex_pieces()) or '1'}"
+
+    def _latex_left(self) -> str:
+        left = self._joint(lambda term: term.latex, r" \mid ", r";\, ")
+        return left + (r" \propto" if self._has_factors else " =")
+
+    def _latex_pieces(self) -> list[str]:
+        """Return the products, and the factors that are in none."""
         pieces = []
         for ranges, group in groupby(self.factors, lambda factor: factor.ranges):
             signs = (rf"\prod_{{{latex_name(r.letter)}={r.start}}}^{{{r.stop - 1}}} " for r in ranges)
-            pieces.append("".join(signs) + r"\,".join(factor.latex for factor in group))
-        left = self._joint(lambda term: term.latex, r" \mid ", r";\, ")
-        return f"{left} {r'\propto' if self._has_factors else '='} {r'\,'.join(pieces) or '1'}"
+            factors = [factor.latex for factor in group]
+            pieces += ["".join(signs) + r"\,".join(factors)] if ranges else factors
+        return pieces
 
     def __str__(self) -> str:
         """Write the product as text."""
         return self.text
 
     def _repr_latex_(self) -> str:
-        return f"$\\displaystyle {self.latex}$"
+        if len(self.text) <= LONG:
+            return f"$\\displaystyle {self.latex}$"
+        lines = [""]
+        for piece in self._latex_pieces():
+            if len(lines[-1]) + len(piece) > 2 * LONG:
+                lines.append("")
+            lines[-1] += piece + r"\,"
+        product = r" \\ &\quad ".join(lines)
+        return rf"$$\begin{{aligned}} &{self._latex_left()} \\ &\quad {product} \end{{aligned}}$$"
 
     @property
     def _has_factors(self) -> bool:
@@ -162,7 +179,7 @@ def _factors(
     def factor(step: int | None) -> Factor:
         own = dict(letters) if step is None else {**letters, str(scan): str(step)}
         terms = (
-            Term(parent, index, of.get(parent, SiteKind.LATENT))
+            Term(parent, index, of.get(parent, SiteKind.LATENT), _own_letters(graph, parent, letters))
             for parent, read in reads
             if _holds(read, scan, slice(begin, None) if step is None else slice(step, step + 1))
             and (index := _index(graph, parent, read, own, step, scan)) is not None
@@ -172,12 +189,16 @@ def _factors(
             for axis in axes
             if step is None or axis.name != scan
         )
-        child = Term(node, tuple(own[axis.name] for axis in axes), kind)
+        child = Term(node, tuple(own[axis.name] for axis in axes), kind, _own_letters(graph, node, letters))
         return Factor(child, tuple(_covered(graph, list(dict.fromkeys(terms)))), ranges)
 
     yield from (factor(step) for step in range(begin))
     if not begin or begin < axes[0].size:
         yield factor(None)
+
+
+def _own_letters(graph: nx.DiGraph, node: Hashable, letters: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(letters[axis.name] for axis in axes_of(graph, node))
 
 
 def _holds(read: Read, scan: str | None, steps: slice) -> bool:

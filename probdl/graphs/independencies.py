@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 Kind = Literal["local", "pairwise", "minimal"]
+Sets = tuple[Ground, Iterable[Node], Iterable[Node], Iterable[Node]]
 
 
 def independencies(graph: nx.DiGraph, kind: Kind = "local") -> Iterator[Independence]:
@@ -55,10 +56,11 @@ def independencies(graph: nx.DiGraph, kind: Kind = "local") -> Iterator[Independ
     if found is None:
         raise ValueError(f"Expected kind 'local', 'pairwise' or 'minimal' in independencies; got '{kind}'.")
     ground(graph, where="independencies")
-    return found(graph)
+    rank = {} if is_plated(graph) else {node: i for i, node in enumerate(ancestral_order(graph))}
+    return (_statement(rank, *sets) for sets in found(graph))
 
 
-def _local(graph: nx.DiGraph) -> Iterator[Independence]:
+def _local(graph: nx.DiGraph) -> Iterator[Sets]:
     for dag, node in _each_element(graph):
         below = ancestors(dag.children, [node])
         rest = set(dag.nodes).difference(below, dag.parents[node], dag.fixed)
@@ -66,25 +68,29 @@ def _local(graph: nx.DiGraph) -> Iterator[Independence]:
         if dag.fixed:
             rest -= reachable(dag.parents, dag.children, [node], given)
         if rest:
-            yield _statement(dag, [node], rest, dag.parents[node])
+            yield dag, [node], rest, dag.parents[node]
 
 
-def _pairwise(graph: nx.DiGraph) -> Iterator[Independence]:
+def _pairwise(graph: nx.DiGraph) -> Iterator[Sets]:
     for dag, early, late in _each_pair(graph):
         given = dag.fixed.union(dag.parents[late])
         if are_separated(dag.parents, dag.children, {early}, {late}, given):
-            yield _statement(dag, [early], [late], dag.parents[late])
+            yield dag, [early], [late], dag.parents[late]
 
 
-def _minimal(graph: nx.DiGraph) -> Iterator[Independence]:
+def _minimal(graph: nx.DiGraph) -> Iterator[Sets]:
     for dag, early, late in _each_pair(graph):
         for given in minimal_separators(dag.parents, dag.children, {early}, {late}, dag.fixed):
-            yield _statement(dag, [early], [late], given)
+            yield dag, [early], [late], given
 
 
-def _statement(dag: Ground, x: Iterable[Node], y: Iterable[Node], given: Iterable[Node]) -> Independence:
-    names = dag.labels.names
-    return Independence(names(x), names(y), names(set(given) - dag.fixed))
+def _statement(
+    rank: Mapping[Node, int], dag: Ground, x: Iterable[Node], y: Iterable[Node], given: Iterable[Node]
+) -> Independence:
+    def named(nodes: Iterable[Node]) -> tuple[Hashable, ...]:
+        return dag.labels.names(sorted(nodes, key=rank.__getitem__) if rank else nodes)
+
+    return Independence(named(x), named(y), named(set(given) - dag.fixed))
 
 
 def _each_element(graph: nx.DiGraph) -> Iterator[tuple[Ground, Node]]:

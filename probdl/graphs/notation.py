@@ -5,45 +5,21 @@ from __future__ import annotations
 import re
 
 GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "pi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]  # noqa: SIM905
+    re.findall(
+        r"\w+",
+        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon "
+        "phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega",
+    )
 )
-_WORD = re.compile(r"[A-Za-z]+")
-_SPECIAL = {"\\": r"\backslash ", "^": r"\hat{}", "~": r"\tilde{}", **{c: "\\" + c for c in "#$%&{}"}}
+_PIECE = re.compile(r"[A-Za-z]+|.", re.DOTALL)
+_SPECIAL = {
+    "\\": r"\backslash ",
+    "^": r"\text{\textasciicircum}",
+    "~": r"\sim ",
+    "_": r"\_",
+    " ": r"\ ",
+    **{letter: "\\" + letter for letter in "#$%&{}"},
+}
 
 
 def latex_name(name: str) -> str:
@@ -60,16 +36,17 @@ def latex_name(name: str) -> str:
         \sigma_{y} \mathrm{weight} t-1
     """
     first, *rest = [part for part in name.split("_") if part] or [name]
-    written = _WORD.sub(lambda match: _word(match[0]), _escape(first))
-    below = ", ".join(_WORD.sub(lambda match: _word(match[0]), _escape(part)) for part in rest)
-    return f"{written}_{{{below}}}" if below else written
+    below = ", ".join(map(_typeset, rest))
+    return f"{_typeset(first)}_{{{below}}}" if below else _typeset(first)
 
 
-def _word(word: str) -> str:
-    if word in GREEK:
-        return "\\" + word
-    return word if len(word) == 1 else rf"\mathrm{{{word}}}"
+def _typeset(text: str) -> str:
+    return "".join(_piece(match[0]) for match in _PIECE.finditer(text))
 
 
-def _escape(text: str) -> str:
-    return text if text.isalnum() else "".join(_SPECIAL.get(c, r"\_" if c == "_" else c) for c in text)
+def _piece(piece: str) -> str:
+    if piece in GREEK:
+        return "\\" + piece
+    if len(piece) > 1:
+        return rf"\mathrm{{{piece}}}"
+    return _SPECIAL.get(piece, piece)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from probdl.graphs.notation import latex_name
 from probdl.program.sites import SiteKind
@@ -34,11 +35,14 @@ class Term:
         node: The node.
         index: What stands for its index along each axis: "n", "t-1", "group(n)", ":" for all.
         kind: What the node is.
+        letters: The letter of each axis: LaTeX writes "t=0" for a certain step, since a site may be
+            called z_0.
     """
 
     node: Hashable
     index: tuple[str, ...] = ()
     kind: SiteKind = SiteKind.LATENT
+    letters: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Write it as the name of an element."""
@@ -50,7 +54,9 @@ class Term:
         """It in LaTeX."""
         name = latex_name(str(self.node))
         if self.is_indexed:
-            name = f"{{{name}}}_{{{','.join(map(latex_name, self.index))}}}"
+            parts = zip_longest(self.index, self.letters, fillvalue="")
+            index = (f"{letter}={at}" if at.isdigit() and letter else at for at, letter in parts)
+            name = f"{{{name}}}_{{{','.join(map(latex_name, index))}}}"
         return rf"\mathrm{{do}}({name})" if self.kind is SiteKind.INTERVENED else name
 
     @property

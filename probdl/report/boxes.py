@@ -92,8 +92,8 @@ def read_boxes(graph: nx.DiGraph) -> tuple[Box, ...]:
         if prefix := _prefix(visible(node)):
             networks.setdefault(prefix, []).append(number[node])
     lengths, sizes = graph.graph.get("scans", {}), graph.graph.get("plates", {})
-    boxes = [Box(BoxKind.SCAN, _counted(name, lengths, "1.."), frozenset(m)) for name, m in scans.items()]
-    boxes += [Box(BoxKind.PLATE, _counted(name, sizes, ""), frozenset(m)) for name, m in plates.items()]
+    boxes = [Box(BoxKind.SCAN, _stepped(name, lengths), frozenset(m)) for name, m in scans.items()]
+    boxes += [Box(BoxKind.PLATE, _counted(name, sizes), frozenset(m)) for name, m in plates.items()]
     boxes.sort(key=lambda box: -len(box.members))
     for prefix, members in networks.items():
         group = frozenset(members)
@@ -109,8 +109,13 @@ def _is_network(prefix: str, members: Sequence[int], graph: Iterable[Hashable]) 
     return len(members) >= 2 or f"{prefix}$params" in names
 
 
-def _counted(name: str, sizes: dict[str, Any], start: str) -> str:
-    return f"{visible(name)} = {start}{sizes[name]}" if name in sizes else visible(name)
+def _counted(name: str, sizes: dict[str, Any]) -> str:
+    return f"{visible(name)} = {sizes[name]}" if name in sizes else visible(name)
+
+
+def _stepped(name: str, lengths: dict[str, Any]) -> str:
+    """Write the steps of a scan, counted as in the names of its elements."""
+    return f"{visible(name)} = 0..{lengths[name] - 1}" if name in lengths else visible(name)
 
 
 def _prefix(name: str) -> str:

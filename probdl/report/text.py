@@ -81,9 +81,10 @@ def _ordered(graph: nx.DiGraph) -> list[Hashable]:
 
 def _boxes(graph: nx.DiGraph, site: Site) -> str:
     lengths, sizes = graph.graph.get("scans", {}), graph.graph.get("plates", {})
-    names = [(site.scan, lengths, "1..")] if site.scan is not None else []
-    names += [(plate, sizes, "") for plate in site.plates]
-    terms = [f"{visible(n)}={start}{known[n]}" if n in known else visible(n) for n, known, start in names]
+    terms = [f"{visible(name)}={sizes[name]}" if name in sizes else visible(name) for name in site.plates]
+    if site.scan is not None:
+        steps = f"=0..{lengths[site.scan] - 1}" if site.scan in lengths else ""
+        terms.insert(0, visible(site.scan) + steps)
     return f"[{', '.join(terms)}]" if terms else ""
 
 

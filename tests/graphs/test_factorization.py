@@ -128,6 +128,27 @@ def test_names(name, latex):
 def test_names_with_odd_characters_stay_valid():
     assert latex_name("net/w$params") == r"\mathrm{net}/w\$\mathrm{params}"
     assert latex_name("_") == r"\_"
+    assert latex_name("sigma^2") == r"\sigma\text{\textasciicircum}2"
+    assert latex_name("a\\b") == r"a\backslash b"
+
+
+def test_a_site_called_z_0_is_not_the_first_element_of_z():
+    def program():
+        def step(z, _):
+            return numpyro.sample("z", dist.Normal(z, 1)), None
+
+        scan(step, numpyro.sample("z_0", dist.Normal(0, 1)), None, length=3)
+
+    latex = pdl.factorization(pdl.graph(pdl.Model(program))).latex
+    assert r"p({z}_{t=0} \mid z_{0})" in latex
+
+
+def test_long_formulas_have_several_lines():
+    graph = nx.DiGraph([(f"node_{i}", f"node_{i + 1}") for i in range(20)])
+    shown = pdl.factorization(graph)._repr_latex_()
+    assert shown.startswith(r"$$\begin{aligned}")
+    assert shown.count(r"\\") > 3
+    assert max(map(len, shown.split(r"\\")[1:])) < 500
 
 
 def test_the_data_hold_what_the_text_says():

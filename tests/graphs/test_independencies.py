@@ -133,6 +133,13 @@ def test_a_factor_is_always_given():
     assert pdl.d_separated(graph, "a", "c")
 
 
+def test_names_stand_in_the_order_of_the_graph():
+    graph = nx.DiGraph([("c", "x")])
+    graph.add_nodes_from("hgfedba")
+    for found in independencies(graph):
+        assert list(found.y) == [node for node in graph if node in found.y]
+
+
 def test_lazily():
     graph = nx.DiGraph(itertools.pairwise(range(3000)))
     assert len(list(itertools.islice(independencies(graph, "minimal"), 5))) == 5

@@ -95,7 +95,7 @@ def test_a_scan_is_dashed_and_its_lags_are_labelled():
     drawing = draw(graph)
     (box,) = parts(drawing, "box")
     loop, straight = parts(drawing, "edge")
-    assert box.findtext(f"{SVG}title") == "time = 1..6"
+    assert box.findtext(f"{SVG}title") == "time = 0..5"
     assert box[1].get("stroke-dasharray")
     assert loop[1].get("stroke-dasharray")
     assert words(loop) == ["t−1"]
@@ -107,8 +107,8 @@ def test_lags_that_make_a_cycle_are_drawn():
     graph = graph_of(sites, [("a", "b"), ("b", "a", {"time": (-2, -1)})], scans={"time": 9})
     drawing = draw(graph)
     assert titles(drawing, "edge") == ["a → b", "b → a"]
-    assert "b  latent  Normal  [time=1..9]  ← a" in str(drawing)
-    assert "a  latent  Normal  [time=1..9]  ← b[t−1, t−2]" in str(drawing)
+    assert "b  latent  Normal  [time=0..8]  ← a" in str(drawing)
+    assert "a  latent  Normal  [time=0..8]  ← b[t−1, t−2]" in str(drawing)
 
 
 def test_networks_are_grouped_under_their_name():

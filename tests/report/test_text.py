@@ -17,7 +17,7 @@ def test_sites_are_aligned_and_parents_come_first():
         "○ mu       latent    Cauchy",
         "○ theta    latent    Normal  [school=8]   ← mu",
         "● y        observed  Normal  [school=8]   ← theta",
-        "○ x        latent    Normal  [time=1..6]  ← x[t−1]",
+        "○ x        latent    Normal  [time=0..5]  ← x[t−1]",
         "■ penalty  factor                         ← mu",
     ]
 
