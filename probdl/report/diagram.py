@@ -73,7 +73,7 @@ class Link:
         head: Number of the child's mark.
         label: The lag, such as "t−1", or "".
         is_lagged: Whether it comes only from other steps of a scan.
-        has_arrow: False for the edges of a factor, which have no direction.
+        has_arrow: False for the edges of a factor or an undirected graph, which have no direction.
         trail: What it is to the question that the picture answers.
     """
 
@@ -170,7 +170,7 @@ def read_diagram(
             number[tail],
             number[head],
             *lag_of(graph, tail, head),
-            has_arrow=marks[number[head]].kind is not SiteKind.FACTOR,
+            has_arrow=marks[number[head]].kind is not SiteKind.FACTOR and not graph.graph.get("undirected"),
             trail=colours.trails.get((tail, head), Trail.PLAIN),
         )
         for tail, head in dict.fromkeys((edge[0], edge[1]) for edge in graph.edges)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probdl.errors import SiteNotFound
+from probdl.graphs.arguments import check_directed
 from probdl.graphs.elements import Names, listed
 from probdl.report.diagram import Diagram, Direction, read_diagram
 from probdl.report.labels import visible
 from probdl.report.roles import Colours, Role, Trail
 from probdl.report.scene import Scene
 from probdl.report.text import draw_text
+from probdl.report.undirected import oriented
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -119,7 +121,7 @@ class Drawing:
 
 
 def draw(
-    graph: nx.DiGraph,
+    graph: nx.Graph,
     *,
     distributions: bool = False,
     highlight: Iterable[Hashable | tuple[Hashable, Hashable]] = (),
@@ -139,7 +141,8 @@ def draw(
     A site is coloured as connected if any of its elements is; the text names the elements.
 
     Args:
-        graph: The graph of a program, or any directed graph.
+        graph: The graph of a program, or any directed graph. An undirected one, such as a moral graph or a
+            factor graph, is drawn without arrows; it answers no question.
         distributions: Whether to write each site's distribution below its name.
         highlight: Nodes, and edges as pairs (parent, child), to draw in colour; before a question's colours.
         given: A node or an element such as "x[3]", or several: what is observed. The observed sites of a
@@ -152,7 +155,8 @@ def draw(
         The drawing.
 
     Raises:
-        TypeError: If `graph` is no DiGraph, `highlight` is one string, or there is a target and no source.
+        TypeError: If `graph` is no graph, `highlight` is one string, an undirected graph is asked, or
+            there is a target and no source.
         SiteNotFound: If a node is not in the graph.
         IndexError: If an index is outside its plate.
         CyclicGraph: If a question is asked of a graph that has a cycle.
@@ -177,24 +181,26 @@ def draw(
     """
     import networkx as nx
 
-    if not isinstance(graph, nx.DiGraph):
+    if not isinstance(graph, nx.Graph):
         raise TypeError(
             f"Expected a networkx.DiGraph; got {type(graph).__name__}. Write draw(graph(model)) for a model."
         )
-    nodes, edges = _highlighted(graph, highlight)
-    text, colours = draw_text(graph), Colours()
-    known = listed(given, graph)
+    shown = graph if isinstance(graph, nx.DiGraph) else oriented(graph)
+    known = listed(given, shown)
+    nodes, edges = _highlighted(shown, highlight)
+    text, colours = draw_text(shown), Colours()
     if source is not None or target is not None or known:
+        check_directed(graph, "draw with a question")
         from probdl.report.question import answer
 
-        found = answer(graph, known, source, target)
+        found = answer(shown, known, source, target)
         text, colours = f"{text}\n\n{found.text}", found.colours
     colours = replace(
         colours,
         roles={**colours.roles, **dict.fromkeys(nodes, Role.HIGHLIGHT)},
         trails={**colours.trails, **dict.fromkeys(edges, Trail.HIGHLIGHT)},
     )
-    diagram = read_diagram(graph, distributions=distributions, colours=colours, direction=direction)
+    diagram = read_diagram(shown, distributions=distributions, colours=colours, direction=direction)
     return Drawing(diagram, text)
 
 

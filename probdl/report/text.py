@@ -90,7 +90,8 @@ def _boxes(graph: nx.DiGraph, site: Site) -> str:
 
 def _parents(graph: nx.DiGraph, node: Hashable) -> str:
     names = [_lagged(visible(u), lag_of(graph, u, node)[0]) for u in dict.fromkeys(graph.predecessors(node))]
-    return f"← {', '.join(names)}" if names else ""
+    sign = "—" if graph.graph.get("undirected") else "←"
+    return f"{sign} {', '.join(names)}" if names else ""
 
 
 def _lagged(name: str, lag: str) -> str:

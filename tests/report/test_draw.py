@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from probdl.errors import SiteNotFound
+from probdl.graphs.moral import factor_graph, moral_graph
 from probdl.program.sites import Site, SiteKind
 from probdl.report.draw import Direction, Drawing, draw
 
@@ -234,3 +235,14 @@ def test_a_model_is_refused_with_the_remedy():
 def test_two_names_never_look_the_same():
     labels = ["".join(words(part)) for part in parts(draw(nx.DiGraph([("x1", "x_1"), ("y", "x1")])), "node")]
     assert labels == ["x1", "x_1", "y"]
+
+
+def test_undirected_graphs_have_no_arrows():
+    graph = nx.DiGraph([("a", "c"), ("b", "c")])
+    moral, factors = draw(moral_graph(graph)), draw(factor_graph(graph))
+    assert not any(link.has_arrow for drawing in (moral, factors) for link in drawing.diagram.links)
+    assert len(moral.diagram.links) == 3
+    assert "■ p(c | a, b)" in str(factors)
+    assert "— a" in str(moral)
+    with pytest.raises(TypeError, match="Expected a directed graph in draw with a question"):
+        draw(moral_graph(graph), source="a")
