@@ -61,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(word: str) -> int:
+    if not word.isdigit() or not int(word):
+        raise argparse.ArgumentTypeError(f"expected a number above 0; got '{word}'")
+    return int(word)
+
+
 def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands that ask the graph; names are nodes or elements, such as theta or 'x[3]'."""
     several = "a node or element such as theta or 'x[3]', or several with commas between them"
@@ -81,7 +87,7 @@ def _add_questions(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     independencies.add_argument("model", type=Path, metavar="MODEL", help=GRAPH)
     kinds = ("local", "pairwise", "minimal")
     independencies.add_argument("--kind", choices=kinds, default="local", help="default local")
-    independencies.add_argument("--most", type=int, default=100, help="how many to print (default 100)")
+    independencies.add_argument("--most", type=_count, default=100, help="how many to print (default 100)")
     independencies.set_defaults(command=asking.independencies)
 
     explore = commands.add_parser("explore", help="write a page on which the graph answers questions")

@@ -25,6 +25,11 @@ def check_directed(graph: Any, where: str) -> None:
     """
     import networkx as nx
 
+    if isinstance(graph, nx.MultiDiGraph):
+        raise TypeError(
+            f"Expected a graph with one edge between two nodes in {where}; got a MultiDiGraph. "
+            "Write networkx.DiGraph(graph)."
+        )
     if isinstance(graph, nx.DiGraph):
         return
     if isinstance(graph, nx.Graph):
@@ -72,3 +77,19 @@ def overlap(what: Hashable, where: str) -> ValueError:
         The error.
     """
     return ValueError(f"Expected disjoint sets in {where}; got '{what}' in two of them. Take it out of one.")
+
+
+def check_held(graph: nx.DiGraph, where: str) -> None:
+    """Check that `do` holds whole nodes, where elements cannot be told apart.
+
+    Args:
+        graph: The graph.
+        where: The query.
+
+    Raises:
+        ValueError: If it holds some elements of a node.
+    """
+    for name in (name for _, names in graph.nodes.data("held", default=()) for name in names):
+        raise ValueError(
+            f"Expected whole nodes held by do in {where}; got '{name}'. Write {where}(unroll(graph))."
+        )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from probdl.graphs.arguments import check_held
 from probdl.graphs.elements import Axis, axes_of, kinds
 from probdl.graphs.notation import latex_name
 from probdl.graphs.order import ancestral_order
@@ -118,6 +119,7 @@ def factorization(graph: nx.DiGraph) -> Factorization:
     Raises:
         TypeError: If `graph` is no DiGraph.
         CyclicGraph: If it has a cycle.
+        ValueError: If `do` holds some elements of a node.
 
     Example:
         >>> import networkx as nx
@@ -128,6 +130,7 @@ def factorization(graph: nx.DiGraph) -> Factorization:
         Bishop & Bishop (2023), equation 11.6.
     """
     order = ancestral_order(graph)
+    check_held(graph, "factorization")
     of = kinds(graph)
     letters = _letters((axis for node in order for axis in axes_of(graph, node)), map(str, graph))
     silent = (SiteKind.PARAM, SiteKind.INTERVENED)
@@ -146,7 +149,7 @@ def factorization(graph: nx.DiGraph) -> Factorization:
 def _letters(axes: Iterable[Axis], taken: Iterable[str]) -> dict[str, str]:
     """Give each plate and scan its initial as index, or its name where that is ambiguous."""
     names = list(dict.fromkeys(axis.name for axis in axes))
-    uses = Counter([*(name[:1].lower() for name in names), *set(taken)])
+    uses = Counter([*(name[:1].lower() for name in names), *set(taken), "p"])
     return {name: name[:1].lower() if uses[name[:1].lower()] == 1 else name for name in names}
 
 

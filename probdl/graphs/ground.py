@@ -157,7 +157,7 @@ def _bare(
     import networkx as nx
 
     # the plain dicts of networkx: its public views of them take three times as long
-    plain: Any = graph
+    plain: Any = graph if type(getattr(graph, "_pred", None)) is dict else nx.DiGraph(graph)
     nodes, parents, children = plain._node, plain._pred, plain._succ
     for names in (*asked, also or ()):
         for name in frozenset(names).difference(nodes):

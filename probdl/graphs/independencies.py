@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from probdl.graphs.bayes_ball import ancestors, are_separated, reachable
-from probdl.graphs.elements import Axis, axes_of, element_name, is_plated, kinds
-from probdl.graphs.ground import FIXED, Ground, Node, Reach, ground
+from probdl.graphs.elements import Axis, Runs, axes_of, element_name, is_plated
+from probdl.graphs.ground import Ground, Node, Reach, ground
 from probdl.graphs.independence import Independence
 from probdl.graphs.order import ancestral_order
 from probdl.graphs.ranges import lattice_of
+from probdl.graphs.runs import firsts, partition
 from probdl.graphs.separating import minimal_separators
 
 if TYPE_CHECKING:
@@ -94,30 +94,26 @@ def _statement(
 
 
 def _each_element(graph: nx.DiGraph) -> Iterator[tuple[Ground, Node]]:
-    """Yield each node; of those in plates that fold, the first element, of scans each."""
-    of = kinds(graph)
-    folded = _folded(graph)
+    """Yield each node; of elements that can be exchanged, the first."""
     if not is_plated(graph):
         dag = ground(graph, where="independencies")
-        yield from ((dag, node) for node in ancestral_order(graph) if of.get(node) not in FIXED)
+        yield from ((dag, node) for node in ancestral_order(graph) if node not in dag.fixed)
         return
+    cells = _cells(graph)
     for site in ancestral_order(graph):
-        if of.get(site) in FIXED:
-            continue
-        first = [0 if axis.name in folded else ":" for axis in axes_of(graph, site)]
-        dag = ground(graph, element_name(site, first), where="independencies", reach=Reach.ALL)
-        yield from ((dag, node) for node in sorted(dag.asked[0]))
+        for index in _product([_firsts(axis, cells) for axis in axes_of(graph, site)]):
+            dag = ground(graph, _name(site, index), where="independencies", reach=Reach.ALL)
+            yield from ((dag, node) for node in dag.asked[0] - dag.fixed)
 
 
 def _each_pair(graph: nx.DiGraph) -> Iterator[tuple[Ground, Node, Node]]:
     """Yield each pair of nodes that no edge joins, the earlier one first."""
-    of = kinds(graph)
-    order: list[Node] = [node for node in ancestral_order(graph) if of.get(node) not in FIXED]
+    order: list[Node] = list(ancestral_order(graph))
     if not is_plated(graph):
         dag = ground(graph, where="independencies")
         for i, late in enumerate(order):
             for early in order[:i]:
-                if early not in dag.parents[late]:
+                if early not in dag.parents[late] and dag.fixed.isdisjoint((early, late)):
                     yield dag, early, late
         return
     for x, y in _element_pairs(graph, order):
@@ -125,31 +121,51 @@ def _each_pair(graph: nx.DiGraph) -> Iterator[tuple[Ground, Node, Node]]:
         (a,), (b,) = dag.asked
         if a in ancestors(dag.children, [b]):
             a, b = b, a
-        if a not in dag.parents[b]:
+        if a not in dag.parents[b] and dag.fixed.isdisjoint((a, b)):
             yield dag, a, b
 
 
 def _element_pairs(graph: nx.DiGraph, order: list[Hashable]) -> Iterator[tuple[Hashable, Hashable]]:
     """Yield pairs of elements, one for all that can be exchanged with it."""
-    folded = _folded(graph)
+    cells = _cells(graph)
     for j, late in enumerate(order):
         for early in order[: j + 1]:
             axes = axes_of(graph, early)
-            shared = {axis.name for axis in axes}
-            ranges = [_indices(axis, 1, folded) for axis in axes]
-            ranges += [_indices(a, 2 if a.name in shared else 1, folded) for a in axes_of(graph, late)]
-            for indices in product(*ranges):
-                x, y = indices[: len(axes)], indices[len(axes) :]
-                if early != late or x < y:
-                    yield element_name(early, x) if x else early, element_name(late, y) if y else late
+            for x in _product([_firsts(axis, cells) for axis in axes]):
+                at = dict(zip((axis.name for axis in axes), x, strict=True))
+                partners = [_firsts(axis, cells, at.get(axis.name)) for axis in axes_of(graph, late)]
+                for y in _product(partners):
+                    if early != late or x < y:
+                        yield _name(early, x), _name(late, y)
 
 
-def _indices(axis: Axis, count: int, folded: frozenset[str]) -> range:
-    return range(min(count, axis.size) if axis.name in folded else axis.size)
+def _name(site: Hashable, index: tuple[int, ...]) -> Hashable:
+    return element_name(site, index) if index else site
 
 
-def _folded(graph: nx.DiGraph) -> frozenset[str]:
-    """Return the plates whose elements can all be exchanged."""
+def _firsts(axis: Axis, cells: Mapping[str, list[Runs]], beside: int | None = None) -> Sequence[int]:
+    """Return the first index of each cell, and the second of that whose first is taken; or all indices."""
+    if axis.name not in cells:
+        return range(axis.size)
+    two = (firsts(cell, 2) for cell in cells[axis.name])
+    return [at for found in two for at in found[: 1 + (found[0] == beside)]]
+
+
+def _product(choices: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """Yield the product of some choices, one by one where `itertools.product` would copy them first."""
+    if not choices:
+        yield ()
+        return
+    for at in choices[0]:
+        yield from ((at, *rest) for rest in _product(choices[1:]))
+
+
+def _cells(graph: nx.DiGraph) -> dict[str, list[Runs]]:
+    """Return the cells of exchangeable elements of each plate that has such."""
     lattice = lattice_of(graph, (), Reach.ALL)
-    names = {axis.name for axes in lattice.axes.values() for axis in axes}
-    return frozenset(names - lattice.unrolled.keys() - lattice.cuts.keys())
+    sizes = {axis.name: axis.size for axes in lattice.axes.values() for axis in axes}
+    return {
+        name: partition(size, lattice.cuts.get(name, ()))
+        for name, size in sizes.items()
+        if name not in lattice.unrolled
+    }

@@ -14,7 +14,6 @@ from probdl.graphs.elements import Axis, Names, Region, axes_of, element_name, f
 from probdl.graphs.ground import check_directed
 from probdl.graphs.ranges import reads_of
 from probdl.graphs.relation import Read, edge_attributes
-from probdl.graphs.runs import contains
 from probdl.graphs.unrolling import merged
 from probdl.program.sites import Site, SiteKind, intervened
 
@@ -115,7 +114,9 @@ def _inside(axes: Sequence[Axis], region: Region) -> np.ndarray:
     found = np.ones((1,) * len(axes), bool)
     for place, (axis, runs) in enumerate(zip(axes, region.runs, strict=True)):
         if runs != ((0, axis.size),):
-            along = contains(runs, np.arange(axis.size))
+            along = np.zeros(axis.size, bool)
+            for start, stop in runs:
+                along[start:stop] = True
             found = found & along.reshape([-1 if i == place else 1 for i in range(len(axes))])
     return found
 

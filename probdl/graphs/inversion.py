@@ -8,16 +8,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from probdl.graphs.elements import Names, axes_of, find_region, is_plated, kinds, listed
-from probdl.graphs.ground import Ground, Node
+from probdl.graphs.ground import Ground, Node, Reach
 from probdl.graphs.order import ancestral_order
+from probdl.graphs.ranges import lattice_of
 from probdl.graphs.template import folded_edges
 from probdl.graphs.unroll import few_elements
 from probdl.program.sites import SiteKind
 
 if TYPE_CHECKING:
     import networkx as nx
-
-CONSTANT = (SiteKind.PARAM, SiteKind.INTERVENED)
 
 
 def faithful_inverse(graph: nx.DiGraph, latents: Names | None = None) -> nx.DiGraph:
@@ -74,7 +73,7 @@ def faithful_inverse(graph: nx.DiGraph, latents: Names | None = None) -> nx.DiGr
 
 def _inverses(graph: nx.DiGraph, drawn: frozenset[Hashable]) -> list[_Inverse]:
     """Sum out causes first, and effects first; where neither works with folded plates, with fewer of them."""
-    apart = frozenset[str]()
+    apart = frozenset(lattice_of(graph, (), Reach.ALL).cuts) if is_plated(graph) else frozenset[str]()
     while True:
         dag = few_elements(graph, "faithful_inverse", apart)
         found = [_invert(dag, graph, drawn, apart, is_forward=is_forward) for is_forward in (True, False)]
@@ -134,7 +133,7 @@ def _invert(
     """Sum out the latents; return the plates to unroll if elements that stand for others come to meet."""
     of = kinds(graph)
     site = {node: dag.labels.site(node) for node in dag.nodes}
-    is_constant = {node: of.get(site[node]) in CONSTANT for node in dag.nodes}
+    is_constant = {n: n in dag.fixed and of.get(site[n]) is not SiteKind.FACTOR for n in dag.nodes}
     is_formula = {n: of.get(site[n]) is SiteKind.DETERMINISTIC and site[n] not in drawn for n in dag.nodes}
     parents = _without(dag, is_formula, is_constant)
     factors = {node for node in parents if of.get(site[node]) is SiteKind.FACTOR}
@@ -148,15 +147,25 @@ def _invert(
         for j in {group_of[parent] for parent in parents[node] if parent in group_of} - {i}:
             first[i if is_forward else j].add(j if is_forward else i)
     left, found, order = set(range(len(groups))), {}, []
+    costs: dict[int, int] = {}
     while left:
-        ready = [i for i in left if left.isdisjoint(first[i])]
-        best = min(ready, key=lambda i: (_fill_in(around, groups[i][0], is_drawn, sizes), i))
+        best = -1
+        for i in sorted(left):
+            if left.isdisjoint(first[i]):
+                if i not in costs:
+                    costs[i] = _fill_in(around, groups[i][0], is_drawn, sizes)
+                best = i if best < 0 or costs[i] < costs[best] else best
+                if not costs[best]:
+                    break
         members = groups[best]
         if any(b in around[a] for a, b in combinations(members, 2)):
             return apart | {axis.name for axis in axes_of(graph, site[members[0]])}
         for node in members:
             own = frozenset(around.pop(node) - factors)
             found[node] = own
+            near = own.union(*(around[other] for other in own if is_drawn[other]))
+            for i in {group_of[other] for other in near if other in group_of}:
+                costs.pop(i, None)
             latent = {other for other in own if is_drawn[other]}
             for other in own:
                 around[other] |= (own if other in latent else latent) - {other}

@@ -166,6 +166,8 @@ def _classify(lattice: Lattice, what: str, read: Read) -> None:
 def _alike(array: np.ndarray, axis: int) -> list[Runs]:
     """Group the indices of an axis at which an array is the same."""
     slices = np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+    if slices.shape[1] == 1:
+        return [runs_of(slices[:, 0]), runs_of(~slices[:, 0])]
     group = np.unique(slices, axis=0, return_inverse=True)[1].reshape(-1)
     return [runs_of(group == which) for which in range(group.max() + 1)]
 

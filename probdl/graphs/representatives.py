@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Set
-from itertools import chain, islice, product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
-from probdl.graphs.elements import Axis, Region, Runs, axes_of, element_name, is_plated
+from probdl.graphs.elements import Axis, Region, axes_of, element_name, is_plated
 from probdl.graphs.ground import Reach
 from probdl.graphs.ranges import lattice_of
-from probdl.graphs.runs import partition
+from probdl.graphs.runs import firsts, partition
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -41,14 +41,13 @@ def representatives(first: nx.DiGraph, second: nx.DiGraph, where: str) -> tuple[
     for name, axis in axes.items():
         cells = partition(axis.size, chain(*(lattice.cuts.get(name, ()) for lattice in lattices)))
         whole = any(name in lattice.unrolled for lattice in lattices)
-        kept[name] = frozenset(range(axis.size)) if whole else frozenset(_firsts(cells))
+        kept[name] = (
+            frozenset(range(axis.size))
+            if whole
+            else frozenset(at for cell in cells for at in firsts(cell, FEW))
+        )
     a, b = (_restricted(graph, kept, where) for graph in graphs)
     return a, b
-
-
-def _firsts(cells: list[Runs]) -> Iterator[int]:
-    for cell in cells:
-        yield from islice(chain.from_iterable(range(*run) for run in cell), FEW)
 
 
 def _restricted(graph: nx.DiGraph, kept: Mapping[str, Set[int]], where: str) -> nx.DiGraph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 
 import numpy as np
 
@@ -76,6 +77,23 @@ def partition(size: int, cuts: Iterable[Runs]) -> list[Runs]:
         inside.symmetric_difference_update(changes[start])
         cells.setdefault(frozenset(inside), []).append((start, stop))
     return [union([tuple(runs)]) for runs in cells.values()]
+
+
+def firsts(cell: Runs, count: int) -> list[int]:
+    """Return the first indices of a set.
+
+    Args:
+        cell: The set.
+        count: How many to return at most.
+
+    Returns:
+        The indices, in order.
+
+    Example:
+        >>> firsts(((0, 2), (5, 9)), 3)
+        [0, 1, 5]
+    """
+    return list(islice(chain.from_iterable(range(*run) for run in cell), count))
 
 
 def runs_of(flags: np.ndarray | Sequence[bool]) -> Runs:

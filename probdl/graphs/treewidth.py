@@ -53,7 +53,8 @@ def elimination_order(graph: nx.DiGraph) -> Elimination:
         graph: The graph of a program, or any acyclic directed graph; plates and scans are unrolled.
 
     Returns:
-        The order, its width, and a lower bound of the width of any order.
+        The order, its width, and a lower bound of the width of any order. Params, factors and sites held by
+        `do` are no variables; what a factor reads is joined.
 
     Raises:
         TypeError: If `graph` is no DiGraph.
@@ -70,7 +71,7 @@ def elimination_order(graph: nx.DiGraph) -> Elimination:
         Koller & Friedman (2009), §9.4.3; Gogate & Dechter (2004) for the bound (minor-min-width).
     """
     dag = all_elements(graph, "elimination_order")
-    moral = married(dag)
+    moral = {node: others - dag.fixed for node, others in married(dag).items() if node not in dag.fixed}
     orders = [eliminate(moral, score) for score in (fill_in, degree)]
     order, width = min(orders, key=lambda found: found[1])
     names = tuple(dag.labels.element(node) for node in order)

@@ -84,9 +84,10 @@ def all_elements(graph: nx.DiGraph, where: str) -> Ground:
 
 
 def few_elements(graph: nx.DiGraph, where: str, apart: Iterable[str] = ()) -> Ground:
-    """Return the finite DAG with three elements of each plate that is only aligned or crossed.
+    """Return the finite DAG with three elements of each cell of a plate that can be folded.
 
-    An edge, a fork or a collider has at most three elements of a plate, and those can be any.
+    A cell holds elements that can be exchanged: without masks, all of them. An edge, a fork or a collider
+    has at most three elements of a plate, and can be exchanged with one of these.
 
     Args:
         graph: The graph.

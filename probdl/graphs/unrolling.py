@@ -13,7 +13,7 @@ from probdl.graphs.grid import Grid
 from probdl.graphs.ground import FIXED, Ground, Reach
 from probdl.graphs.ranges import Lattice, Ranges, lattice_of, spread
 from probdl.graphs.relation import Read
-from probdl.graphs.runs import partition, union
+from probdl.graphs.runs import firsts, partition, union
 from probdl.program.sites import SiteKind
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def sampled(graph: nx.DiGraph, where: str, copies: int, apart: Iterable[str] = (
     Args:
         graph: The graph.
         where: The query, for messages.
-        copies: How many elements of each such plate stand for themselves; one more stands for the rest.
+        copies: How many elements of each cell of such a plate, in which none differs from another, stand for
+            themselves; one more stands for the rest.
         apart: Plates to unroll wholly.
 
     Returns:
@@ -66,11 +67,11 @@ def sampled(graph: nx.DiGraph, where: str, copies: int, apart: Iterable[str] = (
         ValueError: If it would have too many nodes or edges; the message says how many.
     """
     lattice = lattice_of(graph, (), Reach.ALL)
-    sizes = {axis.name: axis.size for axes in lattice.axes.values() for axis in axes}
     for name in apart:
         lattice.unrolled.setdefault(name, "is wanted whole")
-    for name, size in sizes.items():
-        lattice.cuts.setdefault(name, []).extend(((k, k + 1),) for k in range(min(copies, size)))
+    for name, cells in _cells(lattice, ()).items():
+        alone = (at for cell in cells for at in firsts(cell, copies))
+        lattice.cuts.setdefault(name, []).extend(((at, at + 1),) for at in alone)
     return _built(graph, lattice, (), (), where, Reach.ALL)
 
 

@@ -185,6 +185,7 @@ def draw(
         raise TypeError(
             f"Expected a networkx.DiGraph; got {type(graph).__name__}. Write draw(graph(model)) for a model."
         )
+    graph = nx.DiGraph(graph) if isinstance(graph, nx.MultiDiGraph) else graph
     shown = graph if isinstance(graph, nx.DiGraph) else oriented(graph)
     known = listed(given, shown)
     nodes, edges = _highlighted(shown, highlight)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probdl.graphs.arguments import check_held
 from probdl.graphs.elements import kinds
 from probdl.graphs.grid import Grid
 from probdl.graphs.ground import FIXED, Ground, Reach, ground
@@ -37,6 +38,7 @@ def pack(graph: nx.DiGraph) -> dict[str, Any]:
         CyclicGraph: If it has a cycle.
         ValueError: If there are too many elements and edges.
     """
+    check_held(graph, "explore")
     dag = ground(graph, *([node] for node in graph), where="explore", reach=Reach.ALL)
     numbers = _numbers(graph, dag)
     starts = np.cumsum([0, *(len(own) for own in dag.asked)]).tolist()
