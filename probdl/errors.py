@@ -35,17 +35,18 @@ class SiteNotFound(KeyError):
         name: The name that was asked for.
         known: The sites that exist.
         where: The call that asked, for the message.
+        what: What was expected.
 
     Example:
         >>> print(SiteNotFound("thta", ["theta"], "condition"))
         Expected a site of the program in condition; got 'thta'. Did you mean 'theta'?
     """
 
-    def __init__(self, name: str, known: Iterable[str], where: str) -> None:
+    def __init__(
+        self, name: str, known: Iterable[str], where: str, what: str = "a site of the program"
+    ) -> None:
         self.name = name
-        super().__init__(
-            f"Expected a site of the program in {where}; got '{name}'. {did_you_mean(name, known)}"
-        )
+        super().__init__(f"Expected {what} in {where}; got '{name}'. {did_you_mean(name, known)}")
 
     def __str__(self) -> str:
         """Return the message itself: KeyError would quote it."""

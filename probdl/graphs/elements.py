@@ -145,7 +145,8 @@ def find_region(graph: nx.DiGraph, name: Hashable, where: str) -> Region:
     match = _ELEMENT.fullmatch(name) if isinstance(name, str) else None
     node = match["name"] if match else name
     if match is None or node not in graph:
-        raise SiteNotFound(str(node), map(str, graph), where)
+        what = "a site of the program" if kinds(graph) else "a node of the graph"
+        raise SiteNotFound(str(node), map(str, graph), where, what)
     axes = axes_of(graph, node)
     parts = [part.strip() for part in match["index"].split(",")]
     if len(parts) > len(axes):

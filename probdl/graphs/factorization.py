@@ -50,7 +50,7 @@ class Factorization:
         """The product as text."""
         pieces = []
         for ranges, group in groupby(self.factors, lambda factor: factor.ranges):
-            letters = ",".join(f"{r.letter}≥{r.start}" if r.start else r.letter for r in ranges)
+            letters = ",".join(map(str, ranges))
             sign = f"∏_{letters if letters.isalnum() else f'({letters})'} " if letters else ""
             pieces.append(sign + " ".join(map(str, group)))
         return (
@@ -175,20 +175,23 @@ def _factors(
     reads = [(parent, read) for parent in graph.predecessors(node) for read in reads_of(graph, parent, node)]
     kind = of.get(node, SiteKind.LATENT)
     scan = axes[0].name if axes and axes[0].name in graph.graph.get("scans", {}) else None
+    size = axes[0].size if scan else 0
     lags = [p for _, read in reads if isinstance(p := read.positions.get(scan or ""), int)]
-    begin = min(max((-lag for lag in lags), default=0), axes[0].size if scan else 0)
-    begin = begin if 0 < begin <= MOST_STEPS and scan else 0
+    begin = _shown(max((-lag for lag in lags), default=0), size)
+    end = size - _shown(max(lags, default=0), size - begin)
 
     def factor(step: int | None) -> Factor:
         own = dict(letters) if step is None else {**letters, str(scan): str(step)}
         terms = (
             Term(parent, index, of.get(parent, SiteKind.LATENT), _own_letters(graph, parent, letters))
             for parent, read in reads
-            if _holds(read, scan, slice(begin, None) if step is None else slice(step, step + 1))
+            if _holds(read, scan, slice(begin, end) if step is None else slice(step, step + 1))
             and (index := _index(graph, parent, read, own, step, scan)) is not None
         )
         ranges = tuple(
-            Range(axis.name, letters[axis.name], begin if axis.name == scan else 0, axis.size)
+            Range(axis.name, letters[axis.name], begin, end, size)
+            if axis.name == scan
+            else Range(axis.name, letters[axis.name], 0, axis.size, axis.size)
             for axis in axes
             if step is None or axis.name != scan
         )
@@ -196,8 +199,14 @@ def _factors(
         return Factor(child, tuple(_covered(graph, list(dict.fromkeys(terms)))), ranges)
 
     yield from (factor(step) for step in range(begin))
-    if not begin or begin < axes[0].size:
+    if not scan or begin < end:
         yield factor(None)
+    yield from (factor(step) for step in range(end, size))
+
+
+def _shown(lag: int, size: int) -> int:
+    """Return how many steps are written on their own, where a lag reaches beyond the ends of a scan."""
+    return min(max(lag, 0), size) if lag <= MOST_STEPS else 0
 
 
 def _own_letters(graph: nx.DiGraph, node: Hashable, letters: Mapping[str, str]) -> tuple[str, ...]:
@@ -246,7 +255,7 @@ def _index(
             by = [letters[n] for n, size in zip(read.axes, position.shape, strict=True) if size > 1]
             parts.append(f"{axis.name}({','.join(by)})" if by else str(int(position.reshape(-1)[0])))
         elif step is not None and axis.name == scan:
-            if step + position < 0:
+            if not 0 <= step + position < axis.size:
                 return None
             parts.append(str(step + position))
         else:

@@ -19,12 +19,24 @@ class Range:
         letter: The index.
         start: Its first value.
         stop: What comes after its last value.
+        size: How many elements there are.
+
+    Example:
+        >>> str(Range("time", "t", 1, 8, 8)), str(Range("time", "t", 0, 7, 8)), str(Range("n", "n", 0, 5, 5))
+        ('t≥1', 't<7', 'n')
     """
 
     axis: str
     letter: str
     start: int
     stop: int
+    size: int
+
+    def __str__(self) -> str:
+        """Write it as it stands below a product."""
+        start = f"≥{self.start}" if self.start else ""
+        stop = f"<{self.stop}" if self.stop < self.size else ""
+        return f"{self.start}≤{self.letter}{stop}" if start and stop else f"{self.letter}{start}{stop}"
 
 
 @dataclass(frozen=True)

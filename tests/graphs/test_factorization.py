@@ -94,6 +94,13 @@ def test_a_chain_drawn_by_hand_begins_without_a_parent():
     assert pdl.factorization(graph).text == "p(z) = p(z[0]) ∏_(t≥1) p(z[t] | z[t-1])"
 
 
+def test_a_chain_backward_ends_without_a_parent():
+    graph = nx.DiGraph(plates={}, scans={"time": 4})
+    graph.add_node("z", site=pdl.Site("z", pdl.SiteKind.LATENT, (4,), scan="time", axes=(("time", 0),)))
+    graph.add_edge("z", "z", shifted={"time": (1,)})
+    assert pdl.factorization(graph).text == "p(z) = ∏_(t<3) p(z[t] | z[t+1]) p(z[3])"
+
+
 def test_of_any_graph():
     assert (
         pdl.factorization(nx.DiGraph([("a", "c"), ("b", "c")])).text == "p(a, b, c) = p(a) p(b) p(c | a, b)"
