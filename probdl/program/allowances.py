@@ -18,6 +18,7 @@ class Allowance(enum.Enum):
 
     EAGER_DATA = "arithmetic on data alone is done while tracing"
     NUMPY_ON_LATENTS = "NumPy functions of a latent become those of jax.numpy"
+    JAX_INPUTS = "arrays among the inputs become those of jax.numpy, which a latent can index"
     EMPTY_PLATES = "plates of size zero"
 
 
@@ -34,6 +35,7 @@ def allow(allowances: Iterable[Allowance]) -> Iterator[None]:
     contexts = {
         Allowance.EAGER_DATA: jax.ensure_compile_time_eval,
         Allowance.NUMPY_ON_LATENTS: _numpy_on_tracers,
+        Allowance.JAX_INPUTS: contextlib.nullcontext,
         Allowance.EMPTY_PLATES: _empty_plates,
     }
     with contextlib.ExitStack() as stack:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers, validation_enabled
 
@@ -83,6 +84,8 @@ class BoundProgram:
         leaves = [
             arrays.leaves[str(i)] if leaf is None else _unwrap(leaf) for i, leaf in enumerate(self.static)
         ]
+        if Allowance.JAX_INPUTS in self.allowances:
+            leaves = [jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
         program: Callable = functools.partial(self.program.value, *args, **kwargs)
         scan_of = dict(self.scan_of)

@@ -187,7 +187,7 @@ def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declara
         ValueError: If two sites share a name, or if the program branches in Python on a latent.
     """
     allowed: tuple[Allowance, ...] = ()
-    for extra in ((), (Allowance.NUMPY_ON_LATENTS,), (Allowance.EAGER_DATA,)):
+    for extra in ((), (Allowance.NUMPY_ON_LATENTS,), (Allowance.JAX_INPUTS,), (Allowance.EAGER_DATA,)):
         allowed += extra
         way = replace(bound, allowances=allowed)
         attempt = _Discover()

@@ -218,3 +218,14 @@ def test_names_that_are_no_paths():
 
     tree = pdl.Model(program).sample(0, 2)
     assert sorted(name for name, _ in site_variables(tree["prior"])) == sorted(names)
+
+
+def test_a_numpy_table_may_be_indexed_by_a_latent():
+    def program(table):
+        z = numpyro.sample("z", dist.Bernoulli(0.5))
+        numpyro.sample("b", dist.Bernoulli(table[z]))
+
+    model = pdl.Model(program, np.array([0.1, 0.9]))
+    assert set(pdl.graph(model).edges) == {("z", "b")}
+    assert np.isclose(model.log_joint({"z": 1, "b": 1}), np.log(0.5 * 0.9))
+    assert set(model.sample(0, 3)["prior"]) == {"z", "b"}
