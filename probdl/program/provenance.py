@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from numpyro.distributions import Distribution
 
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.discover import Declarations
 from probdl.program.handlers import Everywhere, Message, is_factor
+from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind
 
 
@@ -92,9 +95,16 @@ def provenance(bound: BoundProgram, arrays: Arrays, declared: Declarations) -> P
                     leaves.append(array)
         return leaves
 
-    jaxpr = jax.make_jaxpr(run)(sources)
+    with _precision_of(declared):
+        jaxpr = jax.make_jaxpr(run)(sources)
     inputs = tuple(path[0].key for path, _ in jax.tree_util.tree_leaves_with_path(sources))
     return Provenance(jaxpr, inputs, tuple(outputs))
+
+
+def _precision_of(declared: Declarations) -> contextlib.AbstractContextManager[None]:
+    """Trace in double precision what was declared in it: the first call to ask a model decides which."""
+    wide = any(np.dtype(d.site.dtype).itemsize == 8 for d in declared.sites.values())
+    return Precision.DOUBLE.active() if wide else contextlib.nullcontext()
 
 
 def _made_of(msg: Message, site: Site) -> Iterator[tuple[Any, int]]:

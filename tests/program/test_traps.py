@@ -229,3 +229,15 @@ def test_a_numpy_table_may_be_indexed_by_a_latent():
     assert set(pdl.graph(model).edges) == {("z", "b")}
     assert np.isclose(model.log_joint({"z": 1, "b": 1}), np.log(0.5 * 0.9))
     assert set(model.sample(0, 3)["prior"]) == {"z", "b"}
+
+
+def test_a_graph_is_read_after_a_run_in_double_precision():
+    """Warnings are errors here: what was declared in double precision is traced in it."""
+
+    def program(y=None):
+        mu = numpyro.sample("mu", dist.Normal(0, 1))
+        numpyro.sample("y", dist.Normal(mu, 1), obs=y)
+
+    model = pdl.Model(program).condition(y=np.float64(0.3))
+    model.sample(0, 2)
+    assert set(pdl.graph(model).edges) == {("mu", "y")}
