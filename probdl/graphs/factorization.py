@@ -12,9 +12,9 @@ import numpy as np
 
 from probdl.graphs.arguments import check_held
 from probdl.graphs.elements import Axis, axes_of, kinds
+from probdl.graphs.lattice import reads_of
 from probdl.graphs.notation import latex_name
 from probdl.graphs.order import ancestral_order
-from probdl.graphs.ranges import reads_of
 from probdl.graphs.relation import Read
 from probdl.graphs.terms import Factor, Range, Term
 from probdl.program.sites import SiteKind

@@ -9,8 +9,8 @@ from probdl.graphs.bayes_ball import ancestors, are_separated, reachable
 from probdl.graphs.elements import Axis, Runs, axes_of, element_name, is_plated
 from probdl.graphs.ground import Ground, Node, Reach, ground
 from probdl.graphs.independence import Independence
+from probdl.graphs.lattice import lattice_of
 from probdl.graphs.order import ancestral_order
-from probdl.graphs.ranges import lattice_of
 from probdl.graphs.runs import firsts, partition
 from probdl.graphs.separating import minimal_separators
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from probdl.graphs.elements import Axis, Names, Region, axes_of, element_name, find_region, listed, run_name
 from probdl.graphs.ground import check_directed
-from probdl.graphs.ranges import reads_of
+from probdl.graphs.lattice import reads_of
 from probdl.graphs.relation import Read, edge_attributes
 from probdl.graphs.unrolling import merged
 from probdl.program.sites import Site, SiteKind, intervened

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from probdl.graphs.elements import Names, axes_of, find_region, is_plated, kinds, listed
 from probdl.graphs.ground import Ground, Node, Reach
+from probdl.graphs.lattice import lattice_of
 from probdl.graphs.order import ancestral_order
-from probdl.graphs.ranges import lattice_of
 from probdl.graphs.template import folded_edges
 from probdl.graphs.unroll import few_elements
 from probdl.program.sites import SiteKind

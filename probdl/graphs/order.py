@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from probdl.graphs.arguments import check_directed
 from probdl.graphs.elements import axes_of, is_plated
-from probdl.graphs.ranges import reads_of
+from probdl.graphs.lattice import reads_of
 from probdl.graphs.unroll import few_elements
 
 if TYPE_CHECKING:

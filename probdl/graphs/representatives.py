@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from probdl.graphs.elements import Axis, Region, axes_of, element_name, is_plated
 from probdl.graphs.ground import Reach
-from probdl.graphs.ranges import lattice_of
+from probdl.graphs.lattice import lattice_of
 from probdl.graphs.runs import firsts, partition
 
 if TYPE_CHECKING:

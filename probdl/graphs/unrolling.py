@@ -11,7 +11,8 @@ import numpy as np
 from probdl.graphs.elements import Axis, Region, Runs, axes_of, held_regions, kinds
 from probdl.graphs.grid import Grid
 from probdl.graphs.ground import FIXED, Ground, Reach
-from probdl.graphs.ranges import Lattice, Ranges, lattice_of, spread
+from probdl.graphs.lattice import Lattice, lattice_of
+from probdl.graphs.ranges import Ranges, spread
 from probdl.graphs.relation import Read
 from probdl.graphs.runs import firsts, partition, union
 from probdl.program.sites import SiteKind

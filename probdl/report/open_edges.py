@@ -10,7 +10,7 @@ import numpy as np
 
 from probdl.graphs.grid import Grid
 from probdl.graphs.ground import Ground, Node
-from probdl.graphs.ranges import reads_of
+from probdl.graphs.lattice import reads_of
 from probdl.report.roles import Edge
 
 if TYPE_CHECKING:
