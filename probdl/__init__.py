@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from probdl.graphs.adjustment import adjustment_sets, is_adjustment_set, smallest_adjustment_set
     from probdl.graphs.backdoor import backdoor_sets, is_backdoor_set, smallest_backdoor_set
     from probdl.graphs.bif import read_bif, to_bif
+    from probdl.graphs.conditional_independence import GTest, IndependenceTest, PartialCorrelation
     from probdl.graphs.cpdag import cpdag, skeleton, v_structures
     from probdl.graphs.dagitty import to_dagitty
     from probdl.graphs.equivalence import Distinction, distinction, equivalent
     from probdl.graphs.factorization import Factorization, factorization
+    from probdl.graphs.filter import IndependenceReport, check_independencies
     from probdl.graphs.formats import graph_from
     from probdl.graphs.frontdoor import frontdoor_sets, is_frontdoor_set, smallest_frontdoor_set
     from probdl.graphs.independence import Independence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     )
     from probdl.graphs.order import ancestral_order
     from probdl.graphs.read import graph
+    from probdl.graphs.residual_test import ResidualTest
     from probdl.graphs.separation import ActivePath, active_path, d_connected, d_separated
     from probdl.graphs.separators import minimal_separator, smallest_separator
     from probdl.graphs.tabulate import tabulate
@@ -57,6 +60,7 @@ if TYPE_CHECKING:
     from probdl.report.draw import Drawing, draw
     from probdl.report.explorer import Explorer, explore
     from probdl.report.figure import Plot
+    from probdl.report.independence_plot import independence_plot
     from probdl.report.plots import pair_plot, plot, posterior_plot, rank_plot, trace_plot
 
 _EXPORTS = {
@@ -70,15 +74,20 @@ _EXPORTS = {
     "Explorer": "probdl.report.explorer",
     "Factorization": "probdl.graphs.factorization",
     "Finding": "probdl.inference.status",
+    "GTest": "probdl.graphs.conditional_independence",
     "HMC": "probdl.inference.mcmc.hmc",
     "Independence": "probdl.graphs.independence",
+    "IndependenceReport": "probdl.graphs.filter",
+    "IndependenceTest": "probdl.graphs.conditional_independence",
     "InferenceWarning": "probdl.inference.status",
     "Method": "probdl.inference.method",
     "Model": "probdl.program.model",
     "NUTS": "probdl.inference.mcmc.nuts",
     "NotApplicable": "probdl.errors",
+    "PartialCorrelation": "probdl.graphs.conditional_independence",
     "Plot": "probdl.report.figure",
     "Precision": "probdl.program.precision",
+    "ResidualTest": "probdl.graphs.residual_test",
     "Result": "probdl.inference.result",
     "Site": "probdl.program.sites",
     "SiteKind": "probdl.program.sites",
@@ -90,6 +99,7 @@ _EXPORTS = {
     "ancestors": "probdl.graphs.neighbourhood",
     "ancestral_order": "probdl.graphs.order",
     "backdoor_sets": "probdl.graphs.backdoor",
+    "check_independencies": "probdl.graphs.filter",
     "children": "probdl.graphs.neighbourhood",
     "co_parents": "probdl.graphs.neighbourhood",
     "cpdag": "probdl.graphs.cpdag",
@@ -108,6 +118,7 @@ _EXPORTS = {
     "frontdoor_sets": "probdl.graphs.frontdoor",
     "graph": "probdl.graphs.read",
     "graph_from": "probdl.graphs.formats",
+    "independence_plot": "probdl.report.independence_plot",
     "independencies": "probdl.graphs.independencies",
     "infer": "probdl.inference.infer",
     "instruments": "probdl.graphs.instruments",
@@ -148,15 +159,20 @@ __all__ = [
     "Explorer",
     "Factorization",
     "Finding",
+    "GTest",
     "HMC",
     "Independence",
+    "IndependenceReport",
+    "IndependenceTest",
     "InferenceWarning",
     "Method",
     "Model",
     "NUTS",
     "NotApplicable",
+    "PartialCorrelation",
     "Plot",
     "Precision",
+    "ResidualTest",
     "Result",
     "Site",
     "SiteKind",
@@ -168,6 +184,7 @@ __all__ = [
     "ancestors",
     "ancestral_order",
     "backdoor_sets",
+    "check_independencies",
     "children",
     "co_parents",
     "cpdag",
@@ -186,6 +203,7 @@ __all__ = [
     "frontdoor_sets",
     "graph",
     "graph_from",
+    "independence_plot",
     "independencies",
     "infer",
     "instruments",
