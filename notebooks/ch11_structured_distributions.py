@@ -796,8 +796,8 @@ pdl.draw(graph, highlight=around)
 #
 # A graph lets pass only those distributions that factorize as it says; they are those that have all the
 # independencies that it implies. So data can speak against a graph. A thousand draws of `five` pass its own
-# filter; they do not pass that of a graph in which $f$ is no longer a common cause. Each row of the figure is a
-# statement of that graph, and how strongly the draws contradict it.
+# filter; they do not pass that of a graph in which $f$ is no longer a common cause. Each row of the figure
+# is a statement of that graph, and how strongly the draws contradict it.
 
 
 # %%
