@@ -17,7 +17,8 @@ from probdl.graphs.elements import find_region
 from probdl.graphs.independence import Independence
 from probdl.graphs.independencies import Kind, independencies
 from probdl.graphs.measured import WHERE, Measured, measure
-from probdl.graphs.scores import Columns
+from probdl.graphs.residual_test import ResidualTest
+from probdl.graphs.scores import Columns, is_categorical
 from probdl.graphs.separation import d_separated
 from probdl.program.keys import as_key
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS = 4
 MOST_READ = 10_000
+ROWS_PER_COLUMN = 30
 COLUMNS = ("statement", "test", "n", "effect", "statistic", "p_value", "adjusted")
 
 
@@ -124,8 +126,8 @@ def check_independencies(
         test: The test of all statements; by default the one that fits the columns.
         key: A seed or a JAX key, for tests that draw.
         max_statements: After how many the test ends.
-        max_given: Statements that are given more columns than these are left out: regressions on so many
-            take more rows than there are.
+        max_given: Statements that are given more columns than these are left out, as are those for whose
+            regression there are fewer than 30 rows a column: what it misses would look like dependence.
 
     Returns:
         The report, with a table of all statements.
@@ -164,11 +166,14 @@ def check_independencies(
         if len(tested) == max_statements:
             left_out[f"Only the first {max_statements} statements were tested: raise max_statements."] = 0
             break
-        columns = _columns(graph, statement, measured, max_given)
+        columns = _columns(graph, statement, measured)
         if isinstance(columns, str):
             left_out[columns] += 1
             continue
         chosen = test or choose_test(*columns)
+        if reason := _too_many(columns[2], chosen, max_given):
+            left_out[reason] += 1
+            continue
         outcome = chosen(*columns, jax.random.fold_in(as_key(key), len(tested)))
         tested.append(statement)
         rows.append(_row(statement, chosen, len(columns[0]), outcome))
@@ -220,7 +225,7 @@ def _node(graph: nx.DiGraph, name: Hashable) -> Hashable:
 
 
 def _columns(
-    graph: nx.DiGraph, statement: Independence, measured: Measured, max_given: int
+    graph: nx.DiGraph, statement: Independence, measured: Measured
 ) -> tuple[Columns, Columns, Columns] | str:
     """Return the columns of a statement; or why it cannot be tested."""
     found, missing = [], {}
@@ -241,10 +246,17 @@ def _columns(
     for names, part in ((statement.x, x), (statement.y, y)):
         if not np.ptp(part, axis=0).any():
             return f"the data of {', '.join(map(str, names))} do not vary"
-    given = given[:, np.ptp(given, axis=0) > 0.0]
-    if given.shape[1] > max_given:
-        return f"more than {max_given} columns are given; raise max_given where there are rows enough"
-    return x, y, given
+    return x, y, given[:, np.ptp(given, axis=0) > 0.0]
+
+
+def _too_many(given: Columns, test: IndependenceTest, max_given: int) -> str:
+    """Return why so many columns cannot be given, if they cannot: regressions on them need rows."""
+    rows, count = given.shape
+    if isinstance(test, ResidualTest):
+        levels = [len(np.unique(column)) if is_categorical(column) else 2 for column in given.T]
+        if sum(levels) - count > rows / ROWS_PER_COLUMN:
+            return f"{rows} rows are too few for a regression on all that is given"
+    return f"more than {max_given} columns are given: see max_given" if count > max_given else ""
 
 
 def _spread(count: int) -> list[int]:

@@ -74,11 +74,16 @@ class ResidualTest:
 
     def __call__(self, x: Columns, y: Columns, given: Columns, key: int | Array) -> Outcome:
         """Test it; `key` is for waves, noise and forest."""
+        from threadpoolctl import threadpool_limits
+
         x, y, given = checked(x, y, given)
         if len(x) > MOST_ROWS:
             rows = np.linspace(0, len(x) - 1, MOST_ROWS).astype(int)
             x, y, given = x[rows], y[rows], given[rows]
-        generator = generator_of(key)
+        with threadpool_limits(1, user_api="blas"):  # many threads on small matrices wait for each other
+            return self._tested(x, y, given, generator_of(key))
+
+    def _tested(self, x: Columns, y: Columns, given: Columns, generator: np.random.Generator) -> Outcome:
         smooth = _Regressions(regression_on(given, generator), generator, self.noise)
         outcome = _compared(smooth.left_over(x), smooth.left_over(y), given)
         if not given.shape[1] or outcome.p_value >= self.doubt:
