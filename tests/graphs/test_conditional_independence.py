@@ -166,6 +166,19 @@ def test_residuals_are_fair_on_hard_nulls(draw):
     assert (both < 0.05).mean() <= 8 / 60  # 99 % of a binomial
 
 
+def test_noise_hides_the_errors_of_a_regression_that_leaves_next_to_nothing():
+    for seed in range(3):
+        z, noise = rng(seed).normal(size=(2, 300))
+        wave = np.sin(5 * z)
+        sample = (
+            columns(wave + 0.02 * noise),
+            columns(wave + 0.02 * rng(seed + 9).normal(size=300)),
+            columns(z),
+        )
+        assert ResidualTest(noise=1e-6)(*sample, seed).p_value < 0.02
+        assert ResidualTest()(*sample, seed).p_value > 0.02
+
+
 def test_linear_regression_alone_is_fooled_by_curves_and_scales():
     for draw in (hierarchy, counts, scale_alone):
         found = p_values(PartialCorrelation(), draw, 20, 1000)
