@@ -132,10 +132,7 @@ class Dataflow:
         return self.sources.everything(Flow(shape, reads), len(shape))
 
     def _scan(self, params: dict[str, Any], ins: list[Flow], outs: list[tuple[int, ...]]) -> list[Flow]:
-        if "ft_in" in params:
-            consts, carried = (len(part) for part in list(params["ft_in"].unpack())[:2])
-        else:
-            consts, carried = params["num_consts"], params["num_carry"]
+        consts, carried = scan_counts(params)
         length, reverse = params["length"], params["reverse"]
         fixed, start, xs = ins[:consts], ins[consts : consts + carried], ins[consts + carried :]
         if length == 0:
@@ -171,6 +168,21 @@ class Dataflow:
             Flow(out, reads)
             for out, reads in zip(outs, [*ends, *(f.reads for f in results[carried:])], strict=True)
         ]
+
+
+def scan_counts(params: dict[str, Any]) -> tuple[int, int]:
+    """Return how many of the inputs of a scan are constants, and how many its carry.
+
+    Args:
+        params: The parameters of the equation, as this or an earlier version of JAX writes them.
+
+    Returns:
+        Two numbers; the other inputs are sliced.
+    """
+    if "ft_in" in params:
+        consts, carried = (len(part) for part in list(params["ft_in"].unpack())[:2])
+        return consts, carried
+    return params["num_consts"], params["num_carry"]
 
 
 def everything_for(reads: Reads, shape: tuple[int, ...]) -> Reads:

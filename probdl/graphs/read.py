@@ -56,7 +56,7 @@ def graph(model: Model) -> nx.DiGraph:
     import networkx as nx
 
     sites = model.sites
-    edges = _edges(model)
+    edges = edges_of(model)
     shadowed = _shadowed(sites, {parent for parent, _ in edges})
     result = nx.DiGraph(plates=model.plates, scans=model.scans)
     for name, site in sites.items():
@@ -68,10 +68,18 @@ def graph(model: Model) -> nx.DiGraph:
     return result
 
 
-def _edges(model: Model) -> dict[tuple[str, str], list[Read]]:
-    """Return what each site reads of each other one."""
+def edges_of(model: Model, *, random_only: bool = False) -> dict[tuple[str, str], list[Read]]:
+    """Return what each site reads of each other one.
+
+    Args:
+        model: The model.
+        random_only: Whether deterministic sites are no parents: what they read is read through them.
+
+    Returns:
+        Reads by parent and child.
+    """
     sites = model.sites
-    traced = provenance(*model.bound_to_data, model.declarations)
+    traced = provenance(*model.bound_to_data, model.declarations, random_only=random_only)
     parents = [sites[name] for name in dict.fromkeys(traced.inputs) if name in sites]
     number = {site.name: i for i, site in enumerate(parents)}
     sources = Sources(tuple(tuple(site.shape[axis] for _, axis in site.axes) for site in parents))

@@ -17,6 +17,7 @@ from probdl.program.handlers import Fix
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind
+from probdl.program.states import finite_range
 from probdl.program.target import log_probs
 
 if TYPE_CHECKING:
@@ -96,22 +97,13 @@ def _values(site: Site) -> range:
     if site.shape or site.plates or site.scan is not None:
         where = f"of shape {site.shape}" + (f" in plate '{site.plates[0]}'" if site.plates else "")
         raise ValueError(f"Expected single sites; got '{site.name}' {where}. {REMEDY}")
-    support = site.support
-    if site.is_discrete and type(support).__name__.strip("_").lower() == "boolean":
-        return range(2)
-    low, high = (np.asarray(getattr(support, bound, None)) for bound in ("lower_bound", "upper_bound"))
-    if (
-        not site.is_discrete
-        or low.dtype.kind not in "iu"
-        or high.dtype.kind not in "iu"
-        or low.ndim
-        or high.ndim
-    ):
+    found = finite_range(site)
+    if found is None:
         raise ValueError(
             f"Expected discrete sites with a finite number of values that depends on no other site; got "
             f"'{site.name}', which is {site.distribution}. {REMEDY}"
         )
-    return range(int(low), int(high) + 1)
+    return found
 
 
 def _random_parents(read: nx.DiGraph, name: str) -> tuple[str, ...]:

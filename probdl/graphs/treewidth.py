@@ -1,4 +1,4 @@
-"""Elimination orders of the moral graph, and how large the cliques are that they make."""
+"""EliminationOrder orders of the moral graph, and how large the cliques are that they make."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Score = Callable[[Adjacency, Node], int]
 
 
 @dataclass(frozen=True)
-class Elimination:
+class EliminationOrder:
     """An order in which the variables of a model can be summed out one by one.
 
     Attributes:
@@ -29,7 +29,7 @@ class Elimination:
         lower_bound: No order has a smaller width than this.
 
     Example:
-        >>> Elimination(("a", "b", "c"), 1, 1).is_optimal
+        >>> EliminationOrder(("a", "b", "c"), 1, 1).is_optimal
         True
     """
 
@@ -43,7 +43,7 @@ class Elimination:
         return self.width == self.lower_bound
 
 
-def elimination_order(graph: nx.DiGraph) -> Elimination:
+def elimination_order(graph: nx.DiGraph) -> EliminationOrder:
     """Return a good order in which to sum out the variables.
 
     The better of two greedy orders on the moral graph: that of fewest fill-in edges and that of fewest
@@ -75,7 +75,7 @@ def elimination_order(graph: nx.DiGraph) -> Elimination:
     orders = [eliminate(moral, score) for score in (fill_in, degree)]
     order, width = min(orders, key=lambda found: found[1])
     names = tuple(dag.labels.element(node) for node in order)
-    return Elimination(names, width, minor_min_width(moral))
+    return EliminationOrder(names, width, minor_min_width(moral))
 
 
 def treewidth(graph: nx.DiGraph) -> int:

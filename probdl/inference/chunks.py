@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from probdl.inference.start import strong
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
-from probdl.program.target import Density
+from probdl.program.target import Sampled
 
 if TYPE_CHECKING:
     from probdl.inference.mcmc.markov_chain import MarkovChain
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 LONGEST = 1024
 LARGEST_BYTES = 2**26
 SECONDS = 0.5
+COMPLETION = 2**32 - 2  # the numbers of steps stay below
 
 
 @functools.partial(jax.jit, static_argnames=("kernel", "density", "length"))
 def run_chunk(
     kernel: MarkovChain,
-    density: Density,
+    density: Sampled,
     length: int,
     arrays: Arrays,
     keys: Array,
@@ -83,11 +84,25 @@ def run_chunk(
 
 
 @functools.partial(jax.jit, static_argnames="density")
-def constrain(
-    density: Density, arrays: Arrays, positions: Float[Array, "length chain dim"]
+def complete(
+    density: Sampled, arrays: Arrays, keys: Array, begin: int, positions: Float[Array, "length chain dim"]
 ) -> dict[str, Array]:
-    """Return the values of the latent and deterministic sites at positions."""
-    return jax.vmap(jax.vmap(density.target(arrays).constrain))(positions)
+    """Return the values of the latent and deterministic sites at positions.
+
+    Args:
+        density: The static half of the target.
+        arrays: The dynamic half of the target.
+        keys: Keys of the chains.
+        begin: Number of the first step.
+        positions: The positions of the steps.
+
+    Returns:
+        Arrays (length, chain, ...) by site.
+    """
+    numbers = begin + jnp.arange(len(positions))
+    fold = jax.vmap(jax.vmap(jax.random.fold_in, (0, None)), (None, 0))
+    own = jax.vmap(lambda key: jax.random.fold_in(key, COMPLETION))(keys)
+    return density.complete(arrays, fold(own, numbers), positions)
 
 
 class Chunk(NamedTuple):
@@ -115,12 +130,15 @@ class Chunk(NamedTuple):
         return {name: part[:, self.warming_up :] for name, part in self.stats.items()}
 
 
-def chunks(method: MarkovChain, model: Model, arrays: Arrays, keys: Array, states: Any) -> Iterator[Chunk]:
+def chunks(
+    method: MarkovChain, model: Model, density: Sampled, arrays: Arrays, keys: Array, states: Any
+) -> Iterator[Chunk]:
     """Do all steps of the chains, as many at a time as take about half a second.
 
     Args:
         method: The method.
         model: The model.
+        density: What is sampled of it.
         arrays: Its arrays.
         keys: Keys of the chains.
         states: States of the chains at the start.
@@ -128,13 +146,13 @@ def chunks(method: MarkovChain, model: Model, arrays: Arrays, keys: Array, state
     Yields:
         One chunk after the other.
     """
-    length = longest(model, method)
+    length = longest(model, density, method)
     total, done, count = method.num_warmup + method.num_samples, 0, 1
     while done < total:
         began = time.perf_counter()
         count = min(count, total - done)
         states, positions, infos = run_chunk(
-            method.kernel, model.density, length, arrays, keys, states, done, count, method.num_warmup
+            method.kernel, density, length, arrays, keys, states, done, count, method.num_warmup
         )
         stats = by_chain(infos._asdict(), 0, count)
         pace = SECONDS / (time.perf_counter() - began)
@@ -143,10 +161,10 @@ def chunks(method: MarkovChain, model: Model, arrays: Arrays, keys: Array, state
         count = int(np.clip(count * np.clip(pace, 0.25, 4), 1, length))
 
 
-def longest(model: Model, method: MarkovChain) -> int:
+def longest(model: Model, density: Sampled, method: MarkovChain) -> int:
     """Return the most steps that a chunk may have for its draws to stay small in memory."""
     sizes = [math.prod(s.shape) for s in model.sites.values() if not s.is_observed]
-    row = method.num_chains * method.precision.floating.itemsize * (sum(sizes) + model.density.layout.dim)
+    row = method.num_chains * method.precision.floating.itemsize * (sum(sizes) + density.layout.dim)
     return max(1, min(LONGEST, LARGEST_BYTES // max(row, 1)))
 
 

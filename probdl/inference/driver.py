@@ -11,25 +11,33 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.inference.assemble import provenance
-from probdl.inference.chunks import Chunk, chunks, constrain
+from probdl.inference.chunks import Chunk, chunks, complete
+from probdl.inference.destination import destination
 from probdl.inference.diagnostics import IMPROPER_SITES, by_severity, diagnose, improper
-from probdl.inference.draws import Draws, MemoryDraws
+from probdl.inference.draws import Draws
 from probdl.inference.improper import improper_sites
 from probdl.inference.interruption import interruptible
-from probdl.inference.method import Options
+from probdl.inference.method import Method, Options
 from probdl.inference.progress import progress_bar
 from probdl.inference.result import Result
 from probdl.inference.start import no_start, start
 from probdl.inference.status import InferenceWarning, Status, verdict
-from probdl.inference.store import StoredDraws
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
+from probdl.program.target import Sampled
 
 if TYPE_CHECKING:
     from probdl.inference.mcmc.markov_chain import MarkovChain
 
 
-def drive(key: Array, method: MarkovChain, model: Model, options: Options) -> Result:
+def drive(
+    key: Array,
+    method: MarkovChain,
+    model: Model,
+    options: Options,
+    density: Sampled | None = None,
+    asked: Method | None = None,
+) -> Result:
     """Run Markov chains.
 
     Args:
@@ -37,6 +45,8 @@ def drive(key: Array, method: MarkovChain, model: Model, options: Options) -> Re
         method: The method.
         model: The model.
         options: Where draws go, and how they are labelled.
+        density: What is sampled of the model: by default all latents.
+        asked: The method that the user asked for, if it is not this one.
 
     Returns:
         The result.
@@ -50,16 +60,17 @@ def drive(key: Array, method: MarkovChain, model: Model, options: Options) -> Re
         InferenceWarning: If the draws should not be trusted as they are.
     """
     began = time.perf_counter()
-    attributes = {**provenance(key, method), "num_samples": method.num_samples}
-    draws = _destination(model, options, attributes)
+    density = model.density if density is None else density
+    attributes = {**provenance(key, asked or method), "num_samples": method.num_samples}
+    draws = destination(model, options, attributes)
     arrays = model.arrays(method.precision)
-    last = _sample(key, method, model, arrays, options, draws)
+    last = _sample(key, method, model, density, arrays, options, draws)
     elapsed = time.perf_counter() - began
     data = draws.finish()
     findings = diagnose(data)
     ending: dict[str, Any] = {"wall_time_seconds": elapsed}
     if any(finding.status is Status.HIGH_RHAT for finding in findings):
-        sites = improper_sites(model.density, arrays, last.positions[last.warming_up : last.steps])
+        sites = improper_sites(density, arrays, last.positions[last.warming_up : last.steps])
         ending[IMPROPER_SITES] = json.dumps(sites)
         findings = by_severity([*findings, *improper(sites)])
     draws.describe(ending)
@@ -70,14 +81,14 @@ def drive(key: Array, method: MarkovChain, model: Model, options: Options) -> Re
     return result
 
 
-def _destination(model: Model, options: Options, attributes: dict[str, Any]) -> Draws:
-    if options.store is None:
-        return MemoryDraws(model, options, attributes["num_samples"], attributes)
-    return StoredDraws(options.store, model, options, attributes["num_samples"], attributes)
-
-
 def _sample(
-    key: Array, method: MarkovChain, model: Model, arrays: Arrays, options: Options, draws: Draws
+    key: Array,
+    method: MarkovChain,
+    model: Model,
+    density: Sampled,
+    arrays: Arrays,
+    options: Options,
+    draws: Draws,
 ) -> Chunk:
     """Hand all draws over; return the last chunk."""
     total = method.num_warmup + method.num_samples
@@ -86,12 +97,12 @@ def _sample(
         interruptible() as interruption,
         progress_bar(total, method.num_chains, wanted=options.progress) as progress,
     ):
-        keys, states, good = start(method.kernel, model.density, method.num_chains, arrays, key)
+        keys, states, good = start(method.kernel, density, method.num_chains, arrays, key)
         if not good.all():
-            raise no_start(model, arrays, states.position[int(np.argmin(good))])
-        for chunk in chunks(method, model, arrays, keys, states):
+            raise no_start(model, density, arrays, states.position[int(np.argmin(good))])
+        for chunk in chunks(method, model, density, arrays, keys, states):
             if chunk.warming_up < chunk.steps:
-                values = constrain(model.density, arrays, chunk.positions)
+                values = complete(density, arrays, keys, done, chunk.positions)
                 draws.append(chunk.sampled(values), chunk.sampled_stats)
             progress.advance(chunk.stats, chunk.warming_up)
             done += chunk.steps

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.program.bound import Arrays
-from probdl.program.target import Density
+from probdl.program.target import Sampled
 
 FAR = 1000.0
 RUNAWAY = 1e10
@@ -20,7 +20,7 @@ STEP = 1e-4
 
 
 def improper_sites(
-    density: Density, arrays: Arrays, positions: Float[Array, "draw chain dim"]
+    density: Sampled, arrays: Arrays, positions: Float[Array, "draw chain dim"]
 ) -> tuple[str, ...]:
     r"""Return the sites along which the posterior does not fall off, as far as can be seen.
 
@@ -57,12 +57,12 @@ def improper_sites(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _log_densities(density: Density, arrays: Arrays, positions: Array) -> Array:
+def _log_densities(density: Sampled, arrays: Arrays, positions: Array) -> Array:
     return jax.vmap(density.target(arrays).log_density)(positions)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _curvature(density: Density, arrays: Arrays, position: Array) -> Array:
+def _curvature(density: Sampled, arrays: Arrays, position: Array) -> Array:
     """Return the square of the Hessian: its first eigenvector is the direction of least curvature.
 
     By differences of gradients: some solvers inside programs have no second derivatives.
@@ -75,6 +75,6 @@ def _curvature(density: Density, arrays: Arrays, position: Array) -> Array:
     return hessian @ hessian.T
 
 
-def _sites(density: Density, coordinates: np.ndarray) -> tuple[str, ...]:
+def _sites(density: Sampled, coordinates: np.ndarray) -> tuple[str, ...]:
     by_site = density.layout.unravel(coordinates)  # pyright: ignore[reportArgumentType]
     return tuple(name for name, part in by_site.items() if np.any(part))

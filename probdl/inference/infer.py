@@ -37,7 +37,7 @@ def infer(
 
     Args:
         model: The model.
-        method: How to infer; NUTS by default.
+        method: How to infer; by default as `plan(model)` says.
         key: A seed or a JAX key: the same key gives the same draws.
         store: A folder for the draws, written as they come (zarr), so that they need no memory and survive a
             kill; `Result.load` reads it at any time.
@@ -71,23 +71,27 @@ def infer(
         >>> round(float(result["bias"].mean()), 1)  # 8/12
         0.7
     """
-    method = _default_method() if method is None else method
-    for name, value, kind in (("model", model, Model), ("method", method, Method)):
-        if not isinstance(value, kind):
-            raise TypeError(
-                f"Expected {name} to be a {kind.__name__}; got {value!r}. "
-                f"Call infer(Model(program, ...), NUTS(), key=0)."
-            )
+    chosen = _checked(model, method)
     model.check()
     check_labels(model.sites, dims or {}, coords or {})
-    if reason := method.applicable(model):
-        raise NotApplicable(type(method).__name__, reason, method.instead)
+    if reason := chosen.applicable(model):
+        raise NotApplicable(type(chosen).__name__, reason, chosen.instead)
     compilation_cache.enable()
     options = Options(None if store is None else Path(store), overwrite, progress, dims or {}, coords or {})
-    return method.run(as_key(key), model, options)
+    return chosen.run(as_key(key), model, options)
 
 
-def _default_method() -> Method:
-    from probdl.inference.mcmc.nuts import NUTS  # imports BlackJAX, which other methods do not need
+def _checked(model: Model, method: Method | None) -> Method:
+    """Return the method: that of the plan if there is none."""
+    for name, value, kind in (("model", model, Model), ("method", method, Method | None)):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"Expected {name} to be a {name.capitalize()}; got {value!r}. "
+                f"Call infer(Model(program, ...), NUTS(), key=0)."
+            )
+    if method is not None:
+        return method
+    from probdl.inference.plan import planned  # imports BlackJAX, which not all methods need
 
-    return NUTS()
+    model.check()
+    return planned(model)

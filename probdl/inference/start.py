@@ -15,7 +15,7 @@ from probdl.program.bound import Arrays
 from probdl.program.handlers import LOG_DET
 from probdl.program.model import Model
 from probdl.program.sites import SiteKind
-from probdl.program.target import Density
+from probdl.program.target import Sampled
 
 if TYPE_CHECKING:
     from probdl.inference.mcmc.markov_chain import MarkovChain
@@ -26,7 +26,7 @@ START = 2**32 - 1
 
 @functools.partial(jax.jit, static_argnames=("kernel", "density", "num_chains"))
 def start(
-    kernel: MarkovChain, density: Density, num_chains: int, arrays: Arrays, key: Array
+    kernel: MarkovChain, density: Sampled, num_chains: int, arrays: Arrays, key: Array
 ) -> tuple[Array, Any, Array]:
     """Start chains, each at the first of some random points where its state is finite.
 
@@ -74,18 +74,18 @@ def _is_finite(state: Any) -> Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
-def no_start(model: Model, arrays: Arrays, position: Array) -> ValueError:
+def no_start(model: Model, density: Sampled, arrays: Arrays, position: Array) -> ValueError:
     """Return the error for a model that is finite nowhere: it names what is not finite.
 
     Args:
         model: The model.
+        density: What is sampled of it.
         arrays: Its arrays.
         position: One of the points that were tried.
 
     Returns:
         The error.
     """
-    density = model.density
     terms = _terms(density, arrays, position)
     causes = _arguments(model)
     for name, term in terms.items():
@@ -107,12 +107,12 @@ def no_start(model: Model, arrays: Arrays, position: Array) -> ValueError:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _terms(density: Density, arrays: Arrays, position: Array) -> dict[str, Array]:
+def _terms(density: Sampled, arrays: Arrays, position: Array) -> dict[str, Array]:
     return density.site_log_probs(arrays, position)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _gradient(density: Density, arrays: Arrays, position: Array) -> Array:
+def _gradient(density: Sampled, arrays: Arrays, position: Array) -> Array:
     return jax.grad(density.target(arrays).log_density)(position)
 
 

@@ -174,12 +174,32 @@ class Replicate(Fix):
 
 
 class Unconstrain(Everywhere):
-    """Run the program at an unconstrained position, with the log Jacobian determinant as a factor."""
+    """Run the program at an unconstrained position, with the log Jacobian determinant as a factor.
+
+    Args:
+        program: The program.
+        values: Unconstrained values of latents, and values of those in `given`.
+        scan_of: The scan that each scanned one is in.
+        given: The latents whose values are the sites' own.
+    """
+
+    def __init__(
+        self,
+        program: Callable | None,
+        values: Mapping[str, Any],
+        scan_of: Mapping[str, str],
+        given: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(program, values, scan_of)
+        self.given = given
 
     def visit(self, msg: Message) -> None:
         """Map a held position through the bijection onto the support."""
         name = msg.get("name")
         if msg["type"] != "sample" or name not in self.values:
+            return
+        if name in self.given:
+            msg["value"] = self.value(name)
             return
         z = self.value(name)
         bijection = biject_to(msg["fn"].support)

@@ -65,13 +65,16 @@ class _Cut(Everywhere):
             msg["value"] = self.value(name)
 
 
-def provenance(bound: BoundProgram, arrays: Arrays, declared: Declarations) -> Provenance:
+def provenance(
+    bound: BoundProgram, arrays: Arrays, declared: Declarations, *, random_only: bool = False
+) -> Provenance:
     """Trace a program with every site cut. No array is computed.
 
     Args:
         bound: The program.
         arrays: Its data; they stay constants, so that known indices and masks are known.
         declared: What it declares.
+        random_only: Whether deterministic sites are left whole, so that their parents are read through them.
 
     Returns:
         The jaxpr and what goes in and comes out.
@@ -79,7 +82,7 @@ def provenance(bound: BoundProgram, arrays: Arrays, declared: Declarations) -> P
     sources = {
         name: jax.ShapeDtypeStruct(d.site.shape, d.site.dtype) if d.value is None else d.value
         for name, d in declared.sites.items()
-        if d.site.kind is not SiteKind.FACTOR
+        if d.site.kind is not SiteKind.FACTOR and not (random_only and d.site.kind is SiteKind.DETERMINISTIC)
     } | declared.states
     scan_of = {name: d.site.scan for name, d in declared.sites.items() if d.site.scan is not None}
     outputs: list[Leaf] = []
@@ -104,7 +107,7 @@ def provenance(bound: BoundProgram, arrays: Arrays, declared: Declarations) -> P
 def _precision_of(declared: Declarations) -> contextlib.AbstractContextManager[None]:
     """Trace in double precision what was declared in it: the first call to ask a model decides which."""
     wide = any(np.dtype(d.site.dtype).itemsize == 8 for d in declared.sites.values())
-    return Precision.DOUBLE.active() if wide else contextlib.nullcontext()
+    return (Precision.DOUBLE if wide else Precision.SINGLE).active()
 
 
 def _made_of(msg: Message, site: Site) -> Iterator[tuple[Any, int]]:

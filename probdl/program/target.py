@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +72,27 @@ class Layout:
         return values
 
 
+class Sampled(Protocol):
+    """What a sampler compiles for: the static half of a target, over all latents or over some of them."""
+
+    @property
+    def layout(self) -> Layout:
+        """Where the latents that are sampled lie in a position."""
+        ...
+
+    def target(self, arrays: Arrays) -> Target:
+        """Return the target for some data."""
+        ...
+
+    def site_log_probs(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
+        """Return the log-probability of each site at a position."""
+        ...
+
+    def complete(self, arrays: Arrays, keys: Array, positions: Float[Array, "*draw dim"]) -> dict[str, Array]:
+        """Return the values of all latent and deterministic sites at positions."""
+        ...
+
+
 @dataclass(frozen=True)
 class Density:
     """The static half of a target: what a compiled step is compiled for.
@@ -101,6 +122,23 @@ class Density:
         """Return the log-probability of each site at a position, unreduced: shape of its batch."""
         return log_probs(self._trace(arrays, position), trusted=True)
 
+    def complete(self, arrays: Arrays, keys: Array, positions: Float[Array, "*draw dim"]) -> dict[str, Array]:
+        """Return the values of all latent and deterministic sites at positions.
+
+        Args:
+            arrays: The dynamic half of the model.
+            keys: One key a position, for what is left to be drawn: nothing is, here.
+            positions: Positions, with any leading axes.
+
+        Returns:
+            Arrays by site, with the leading axes.
+        """
+        del keys
+        run = self.target(arrays).constrain
+        for _ in positions.shape[:-1]:
+            run = jax.vmap(run)
+        return run(positions)
+
     def _trace(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Any]:
         handler = Unconstrain(None, self.layout.unravel(position), dict(self.layout.scan_of))
         return self.bound.trace(arrays, handler)
@@ -124,7 +162,7 @@ def log_probs(trace: Mapping[str, Any], *, trusted: bool = False) -> dict[str, A
 
     Args:
         trace: A trace of NumPyro.
-        trusted: Whether the values of latents lie in their supports, as a bijection's values do.
+        trusted: Whether the values of continuous latents lie in their supports, as a bijection's values do.
 
     Returns:
         Arrays of the shapes of the batches.
@@ -136,10 +174,24 @@ def log_probs(trace: Mapping[str, Any], *, trusted: bool = False) -> dict[str, A
         if is_log_det(name) and is_factor(msg):
             found[name] = bare(msg["fn"]).log_factor
             continue
-        with validation_enabled(is_validate=msg["is_observed"] or not trusted):
-            log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
-        found[name] = log_prob if msg["scale"] is None else msg["scale"] * log_prob
+        found[name] = log_prob_of(msg, trusted=trusted)
     return found
+
+
+def log_prob_of(msg: dict[str, Any], *, trusted: bool) -> Array:
+    """Return the scaled log-probability of one sample site at its value, in nats.
+
+    Args:
+        msg: A message of NumPyro.
+        trusted: Whether the value of a continuous latent lies in its support.
+
+    Returns:
+        An array of the shape of the batch.
+    """
+    checked = msg["is_observed"] or not trusted or getattr(msg["fn"].support, "is_discrete", False)
+    with validation_enabled(is_validate=checked and not is_factor(msg)):
+        log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
+    return log_prob if msg["scale"] is None else msg["scale"] * log_prob
 
 
 def total(by_site: Mapping[str, Array], dtype: Any) -> Float[Array, ""]:

@@ -1,0 +1,1 @@
+"""Exact inference: engines that sum and integrate without error."""

@@ -1,0 +1,97 @@
+"""Compiled questions to an integral over all latents: expectations, draws, the most probable values."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from probdl.exact.integral import Integral
+from probdl.exact.potential import Potential
+from probdl.exact.steps import ConjugateStep
+from probdl.program.bound import Arrays
+from probdl.program.handlers import Fix
+from probdl.program.target import latent_values, log_probs, total
+
+
+class Expectations(NamedTuple):
+    """What the derivatives of the log evidence say of the variables.
+
+    Attributes:
+        log_evidence: In nats.
+        log: By variable, probabilities of its states, or the posterior mass of an element (one).
+        linear: By variable, expectation of its coordinates, or of its sufficient statistics.
+        precision: By Gaussian variable, minus half the second moments.
+        natural: Natural parameters of conjugate variables, by name.
+    """
+
+    log_evidence: Array
+    log: dict[str, Array]
+    linear: dict[str, Array]
+    precision: dict[str, Array]
+    natural: dict[str, Array]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def expectations(integral: Integral, arrays: Arrays, values: Mapping[str, Array]) -> Expectations:
+    """Return what the derivatives of the log evidence by potentials say of the variables.
+
+    Args:
+        integral: The integral.
+        arrays: The data.
+        values: The other latents.
+
+    Returns:
+        The expectations.
+    """
+    probes = integral.probes()
+
+    def total(parts: list[tuple]) -> tuple[Array, Any]:
+        extra = [_with(probe, part) for probe, part in zip(probes, parts, strict=True)]
+        swept = integral.swept(arrays, values, extra)
+        single = [s for s in swept.steps if isinstance(s, ConjugateStep) and not s.discrete]
+        return swept.log_normalizer, {step.name: step.natural for step in single}
+
+    parts = [(probe.log, probe.linear, probe.precision) for probe in probes]
+    (log_evidence, natural), slopes = jax.value_and_grad(total, has_aux=True)(parts)
+    names = [variable.name for variable in integral.variables]
+    log, linear, precision = (
+        {n: s[i] for n, s in zip(names, slopes, strict=True) if s[i] is not None} for i in range(3)
+    )
+    return Expectations(log_evidence, log, linear, precision, natural)
+
+
+def _with(probe: Potential, part: tuple) -> Potential:
+    return replace(probe, log=part[0], linear=part[1], precision=part[2])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def draws(integral: Integral, keys: Array, arrays: Arrays) -> tuple[dict[str, Array], Array]:
+    """Draw independently from the joint posterior; the elimination runs once.
+
+    Args:
+        integral: The integral, over all latents.
+        keys: One key a draw.
+        arrays: The data.
+
+    Returns:
+        Values of the latent and deterministic sites, and the log joint density in nats, the draws first.
+    """
+    steps = integral.swept(arrays, {}).steps
+
+    def once(key: Array) -> tuple[dict[str, Array], Array]:
+        trace = integral.bound.trace(arrays, Fix(None, integral.drawn(key, steps), dict(integral.scan_of)))
+        return latent_values(trace), total(log_probs(trace), jnp.result_type(float))
+
+    return jax.lax.map(once, keys)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def most_probable(integral: Integral, arrays: Arrays) -> dict[str, Array]:
+    """Return the most probable values of the variables together."""
+    return integral.draw(None, arrays, {})

@@ -1,0 +1,74 @@
+"""Parts of a traced function: only what some results need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun  # pyright: ignore[reportPrivateImportUsage]
+from jax.interpreters.partial_eval import dce_jaxpr
+from jaxtyping import Array
+
+
+class Part(NamedTuple):
+    """A traced function without what its results do not need.
+
+    Attributes:
+        run: The function of all inputs; those that are not used may be anything.
+        used: For each input whether it is used.
+    """
+
+    run: Callable[..., list[Array]]
+    used: tuple[bool, ...]
+
+
+def part(closed: ClosedJaxpr, wanted: Sequence[int]) -> Part:
+    """Return a traced function with some of its results.
+
+    Args:
+        closed: The traced function.
+        wanted: Which results, by number.
+
+    Returns:
+        The part that computes them.
+    """
+    flags = [i in set(wanted) for i in range(len(closed.jaxpr.outvars))]
+    jaxpr, used = dce_jaxpr(closed.jaxpr, flags)
+    function = jaxpr_as_fun(ClosedJaxpr(jaxpr, closed.consts))
+    order = sorted(set(wanted))
+    places = [order.index(i) for i in wanted]
+
+    def run(*inputs: Any) -> list[Array]:
+        results = function(*(value for value, needed in zip(inputs, used, strict=True) if needed))
+        return [results[place] for place in places]
+
+    return Part(run, tuple(used))
+
+
+def inputs_of(closed: ClosedJaxpr, equation: Any) -> ClosedJaxpr:
+    """Return the traced function that computes the inputs of one of its equations.
+
+    Args:
+        closed: The traced function.
+        equation: The equation.
+
+    Returns:
+        A function of the same inputs.
+    """
+    debug = closed.jaxpr.debug_info.with_unknown_names()
+    return ClosedJaxpr(closed.jaxpr.replace(outvars=equation.invars, debug_info=debug), closed.consts)
+
+
+def traced(function: Callable[..., Any], *inputs: Any) -> ClosedJaxpr:
+    """Trace a function of arrays, or of their shapes and types.
+
+    Args:
+        function: The function.
+        *inputs: Arrays, abstract or not.
+
+    Returns:
+        What it does.
+    """
+    shapes = (jax.ShapeDtypeStruct(jax.numpy.shape(x), jax.numpy.result_type(x)) for x in inputs)
+    return jax.make_jaxpr(function)(*shapes)

@@ -1,0 +1,179 @@
+"""The certificate that terms are quadratic in variables: their Hessian reads none, and nothing has a kink.
+
+A function is quadratic where its second derivative is constant. The trace of the second derivative, without
+what it does not need, says so for all values at once. Functions that are flat in pieces (`floor`,
+comparisons, `where` on them) have a derivative of zero and are found by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Literal
+from jaxtyping import Array
+
+from probdl.exact.integral import Integral
+from probdl.exact.jaxprs import part
+from probdl.exact.local import Local, NotIntegrable
+from probdl.exact.variables import Kind, Ref, Variable
+from probdl.program.bound import Arrays
+
+KINKS = frozenset(
+    {"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "sign", "abs", "max", "min", "clamp", "sort", "top_k"}
+    | {"floor", "ceil", "round", "rem", "nextafter", "reduce_precision", "stop_gradient", "while"}
+    | {"argmax", "argmin", "reduce_max", "reduce_min", "cummax", "cummin"}
+)
+DISTANCES = (0.7, 5.0, 60.0)
+ROUNDING = 1e-9
+
+
+def check_quadratic(integral: Integral, arrays: Arrays, values: dict[str, Array]) -> None:
+    """Check that all terms are quadratic in the Gaussian variables, whatever the other latents are.
+
+    Args:
+        integral: The integral.
+        arrays: The data, abstract or not.
+        values: The other latents, abstract or not.
+
+    Raises:
+        NotIntegrable: If one is not; the message names the term and what it does.
+    """
+    variables = {v.name: v for v in integral.variables}
+
+    def run(arrays: Arrays, values: dict[str, Array]) -> Array:
+        whole, inputs = integral.locals(arrays, values)
+        for local in whole.all():
+            gaussian = [r for r in local.refs if variables[r.name].kind is Kind.GAUSSIAN]
+            if gaussian:
+                _check_term(local, variables, inputs, gaussian)
+        return jnp.zeros(())
+
+    jax.eval_shape(run, arrays, values)
+
+
+def _check_term(
+    local: Local, variables: dict[str, Variable], inputs: Sequence[Array], gaussian: Sequence[Ref]
+) -> None:
+    """Trace the term as a function of its elements alone; everything else is a constant of the trace."""
+    elements = [_zero(variables[ref.name]) for ref in local.refs]
+    moving = [i for i, ref in enumerate(local.refs) if ref in gaussian]
+
+    def term(*moved: Array) -> Array:
+        whole = list(elements)
+        for i, value in zip(moving, moved, strict=True):
+            whole[i] = value
+        return jnp.sum(local.run(inputs, whole))
+
+    zeros = [elements[i] for i in moving]
+    name = local.refs[moving[-1]].name
+    forward = jax.make_jaxpr(term)(*zeros)
+    kink = find_kink(forward.jaxpr, [True] * len(zeros))
+    if kink is not None:
+        raise NotIntegrable(name, f"'{local.name}' is not smooth in it ({kink})")
+
+    def curvature(points: Sequence[Array], directions: Sequence[Array]) -> Any:
+        return jax.jvp(jax.grad(term, argnums=tuple(range(len(zeros)))), tuple(points), tuple(directions))[1]
+
+    second = jax.make_jaxpr(curvature)(zeros, [jnp.ones_like(z) for z in zeros])
+    used = part(second, range(len(second.jaxpr.outvars))).used
+    read = [local.refs[moving[i]].name for i in range(len(zeros)) if used[i]]
+    if read:
+        raise NotIntegrable(read[-1], f"the log density of '{local.name}' is not quadratic in {_names(read)}")
+
+
+def _names(names: Sequence[str]) -> str:
+    return " and ".join(repr(name) for name in dict.fromkeys(names))
+
+
+def _zero(variable: Variable) -> Array:
+    return jnp.zeros(variable.local_shape, variable.nothing.dtype)
+
+
+def find_kink(jaxpr: Any, moving: Sequence[bool]) -> str | None:
+    """Return the name of an operation that is not smooth in some inputs, or None.
+
+    Args:
+        jaxpr: A traced function.
+        moving: For each input whether it moves.
+
+    Returns:
+        The name.
+    """
+    moved = {var for var, flag in zip(jaxpr.invars, moving, strict=True) if flag}
+    for eqn in jaxpr.eqns:
+        flags = [not isinstance(var, Literal) and var in moved for var in eqn.invars]
+        if not any(flags):
+            continue
+        name, params = eqn.primitive.name, eqn.params
+        whole = name == "convert_element_type" and not jnp.issubdtype(params["new_dtype"], jnp.inexact)
+        if name in KINKS or whole or (name in ("select_n", "cond") and flags[0]):
+            return name
+        for inner in _inner(eqn):
+            same = len(inner.invars) == len(flags)
+            found = find_kink(inner, flags if same else [True] * len(inner.invars))
+            if found is not None:
+                return found
+        moved |= set(eqn.outvars)
+    return None
+
+
+def _inner(eqn: Any) -> list[Any]:
+    """Return the functions that an operation calls."""
+    items = (
+        x for value in eqn.params.values() for x in (value if isinstance(value, tuple | list) else (value,))
+    )
+    found = (getattr(item, "jaxpr", item) for item in items)
+    return [item for item in found if hasattr(item, "eqns")]
+
+
+def departure(integral: Integral, key: Array, arrays: Arrays, values: dict[str, Array]) -> Array:
+    """Return how far terms are from quadratic functions at far points, relative to their size.
+
+    A quadratic function equals its value at zero plus the mean of its slopes at both ends. Guards against
+    derivatives that a program has given by hand.
+
+    Args:
+        integral: The integral.
+        key: A key.
+        arrays: The data.
+        values: The other latents.
+
+    Returns:
+        One number a term.
+    """
+    variables = {v.name: v for v in integral.variables}
+    whole, inputs = integral.locals(arrays, values)
+    found = []
+    for number, local in enumerate(whole.all()):
+        moving = [i for i, r in enumerate(local.refs) if variables[r.name].kind is Kind.GAUSSIAN]
+        if moving:
+            found.append(_far(local, variables, inputs, moving, jax.random.fold_in(key, number)))
+    return jnp.stack(found) if found else jnp.zeros(0)
+
+
+def _far(
+    local: Local, variables: dict[str, Variable], inputs: Sequence[Array], moving: list[int], key: Array
+) -> Array:
+    elements = [_zero(variables[ref.name]) for ref in local.refs]
+
+    def term(moved: list[Array]) -> Array:
+        whole = list(elements)
+        for i, value in zip(moving, moved, strict=True):
+            whole[i] = value
+        return jnp.sum(local.run(inputs, whole))
+
+    slope: Callable[..., tuple[Array, list[Array]]] = jax.value_and_grad(term)
+    start = [elements[i] for i in moving]
+    value, at_zero = slope(start)
+    worst = jnp.zeros(())
+    for number, distance in enumerate(DISTANCES):
+        keys = jax.random.split(jax.random.fold_in(key, number), len(moving))
+        end = [distance * jax.random.normal(k, z.shape, z.dtype) for k, z in zip(keys, start, strict=True)]
+        there, at_end = slope(end)
+        along = sum(jnp.vdot((a + b) / 2, x) for a, b, x in zip(at_zero, at_end, end, strict=True))
+        size = 1 + jnp.abs(there) + jnp.abs(value) + jnp.abs(along)
+        worst = jnp.maximum(worst, jnp.abs(value + along - there) / size)
+    return worst

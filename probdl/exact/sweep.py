@@ -1,0 +1,236 @@
+"""Elimination over plates and scans: variables are removed one after the other, elements side by side.
+
+The order is found while it runs. It depends on shapes alone, so that an abstract run is the plan.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from probdl.exact.chain_steps import ChainStep, GaussianChainStep, log_maximum_of_paths, log_sum_of_paths
+from probdl.exact.chains import chain_arrays, gaussian_chain
+from probdl.exact.gaussian_integral import integrate
+from probdl.exact.joined import joint_natural, joint_quadratic, joint_table, over_batch, quadratic
+from probdl.exact.local import Unaligned
+from probdl.exact.potential import Potential, Space, scope_of, settled
+from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
+from probdl.exact.variables import Kind, Variable
+
+
+class Operation(enum.Enum):
+    """What happens to a discrete variable that is removed."""
+
+    SUM = "sum"
+    MAXIMUM = "maximum"
+
+
+@dataclass(frozen=True, eq=False)
+class Swept:
+    """What an elimination leaves.
+
+    Attributes:
+        log_normalizer: Logarithm of the sum and integral of the product of all potentials, in nats.
+        steps: What was removed, in order.
+    """
+
+    log_normalizer: Array
+    steps: tuple[Step, ...]
+
+
+@dataclass(eq=False)
+class Sweep:
+    """An elimination at work.
+
+    Attributes:
+        space: The variables.
+        potentials: What is left.
+        operation: What happens to discrete variables.
+        steps: What was removed so far.
+        total: What no longer depends on any variable, in nats.
+    """
+
+    space: Space
+    potentials: list[Potential]
+    operation: Operation = Operation.SUM
+    steps: list[Step] = field(default_factory=list)
+    total: Array | float = 0.0
+
+    def run(self) -> Swept:
+        """Remove all variables.
+
+        Returns:
+            The total, and the steps.
+
+        Raises:
+            Unaligned: If elements of a variable have to go together.
+        """
+        left = dict(self.space.variables)
+        while True:
+            self._settle()
+            if not left:
+                return Swept(jnp.asarray(self.total), tuple(self.steps))
+            for name in self._next(left):
+                del left[name]
+
+    def _settle(self) -> None:
+        found = []
+        for potential in self.potentials:
+            now = settled(self.space, potential)
+            while now is not potential:
+                potential, now = now, settled(self.space, now)
+            if now.refs:
+                found.append(now)
+            else:
+                self.total = self.total + now.log
+        self.potentials = found
+
+    def _next(self, left: dict[str, Variable]) -> tuple[str, ...]:
+        ready = [v for v in left.values() if self._is_ready(v)]
+        continuous = [v for v in ready if v.kind is not Kind.DISCRETE]
+        if ready:
+            best = min(continuous or ready, key=self._cost)
+            self._remove(best)
+            return (best.name,)
+        for scan in self.space.lengths:
+            names = self._chained(scan)
+            if names and self._chain_is_ready(scan, names):
+                self._remove_chain(scan, names)
+                return names
+        stuck = [settled(self.space, potential, stuck=True) for potential in self.potentials]
+        if any(a is not b for a, b in zip(stuck, self.potentials, strict=True)):
+            self.potentials = stuck
+            return ()
+        raise self._conflict(left)
+
+    def _with(self, names: Sequence[str]) -> list[Potential]:
+        return [p for p in self.potentials if any(ref.name in names for ref in p.refs)]
+
+    def _is_ready(self, variable: Variable) -> bool:
+        axes = self.space.ordered(set(variable.axes))
+        for potential in self._with([variable.name]):
+            own = [ref for ref in potential.refs if ref.name == variable.name]
+            lagged = any(ref.lag for ref in potential.refs)
+            if potential.axes != axes or lagged or len(own) > 1 or own[0].at or potential.start:
+                return False
+            if variable.kind is Kind.DISCRETE and potential.linear is not None:
+                return False
+        return True
+
+    def _cost(self, variable: Variable) -> tuple[float, float]:
+        discrete, others = scope_of(self.space, self._with([variable.name]))
+        size = math.prod(self.space.variables[ref.name].size for ref in discrete)
+        border = sum(self.space.variables[ref.name].size for ref in others)
+        elements = math.prod(self.space.lengths[axis] for axis in variable.axes)
+        return float(size) * max(border, 1) ** 2, -float(elements)
+
+    def _chained(self, scan: str) -> tuple[str, ...]:
+        """Return the variables whose steps hang together along a scan."""
+        found: set[str] = set()
+        for potential in self.potentials:
+            if any(ref.lag for ref in potential.refs) and scan in potential.axes:
+                found |= {r.name for r in potential.refs if scan in self.space.aligned(r)}
+        return tuple(name for name in self.space.variables if name in found)
+
+    def _chain_is_ready(self, scan: str, names: Sequence[str]) -> bool:
+        axes = self.space.ordered({scan, *self.space.variables[names[0]].axes})
+        kinds = {self.space.variables[name].kind for name in names}
+        for potential in self._with(names):
+            inside = [ref for ref in potential.refs if ref.name in names]
+            outside = [ref for ref in potential.refs if ref.name not in names]
+            if potential.axes != axes or any(ref.lag > 1 or ref.at for ref in inside):
+                return False
+            if any(ref.at or scan in self.space.aligned(ref) for ref in outside):
+                return False
+            if Kind.DISCRETE in kinds and potential.linear is not None:
+                return False
+        return len(kinds) == 1
+
+    def _remove(self, variable: Variable) -> None:
+        touching = self._with([variable.name])
+        kept = [p for p in self.potentials if p not in touching]
+        axes = self.space.ordered(set(variable.axes))
+        if variable.kind is Kind.DISCRETE:
+            new, step = self._sum_out(variable, axes, touching)
+        elif variable.kind is Kind.GAUSSIAN:
+            new, step = self._integrate(variable, axes, touching)
+        else:
+            new, step = self._integrate_conjugate(variable, axes, touching)
+        self.potentials = [*kept, new]
+        self.steps.append(step)
+
+    def _sum_out(
+        self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
+    ) -> tuple[Potential, Step]:
+        discrete, _ = scope_of(self.space, touching)
+        own = [ref for ref in discrete if ref.name == variable.name]
+        others = [ref for ref in discrete if ref.name != variable.name]
+        table = joint_table(self.space, touching, [*others, *own])
+        reduce = jax.nn.logsumexp if self.operation is Operation.SUM else jnp.max
+        step = DiscreteStep(self.space, variable.name, axes, tuple(others), table)
+        return Potential(axes, tuple(others), reduce(table, axis=-1)), step
+
+    def _integrate(
+        self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
+    ) -> tuple[Potential, Step]:
+        discrete, others = scope_of(self.space, touching)
+        own = [ref for ref in others if ref.name == variable.name]
+        others = [ref for ref in others if ref.name != variable.name]
+        whole = joint_quadratic(self.space, touching, discrete, [*own, *others])
+        rest, conditional = integrate(whole, variable.size)
+        step = GaussianStep(self.space, variable.name, axes, tuple(discrete), tuple(others), conditional)
+        return quadratic(axes, discrete, others, rest), step
+
+    def _integrate_conjugate(
+        self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
+    ) -> tuple[Potential, Step]:
+        discrete, _ = scope_of(self.space, touching)
+        log, natural = joint_natural(self.space, touching, discrete)
+        family = variable.known_family
+        new = Potential(axes, tuple(discrete), log + family.log_normalizer(natural))
+        return new, ConjugateStep(self.space, variable.name, axes, tuple(discrete), family, natural)
+
+    def _remove_chain(self, scan: str, names: tuple[str, ...]) -> None:
+        touching = self._with(names)
+        kept = [p for p in self.potentials if p not in touching]
+        axes = tuple(axis for axis in touching[0].axes if axis != scan)
+        discrete, others = scope_of(self.space, touching)
+        outside = [ref for ref in discrete if ref.name not in names]
+        if self.space.variables[names[0]].kind is Kind.DISCRETE:
+            transitions, emissions = chain_arrays(self.space, scan, names, touching, outside)
+            step: Step = ChainStep(self.space, names, scan, axes, tuple(outside), transitions, emissions)
+            reduce = log_sum_of_paths if self.operation is Operation.SUM else log_maximum_of_paths
+            new = Potential(axes, tuple(outside), over_batch(reduce, (transitions, emissions), (3, 2)))
+        else:
+            border = [ref for ref in others if ref.name not in names]
+            rest, steps = gaussian_chain(self.space, scan, names, touching, discrete, border)
+            step = GaussianChainStep(self.space, names, scan, axes, tuple(discrete), tuple(border), steps)
+            new = quadratic(axes, discrete, border, rest)
+        self.potentials = [*kept, new]
+        self.steps.append(step)
+
+    def _conflict(self, left: dict[str, Variable]) -> Unaligned:
+        """Return the cheapest way on: elements of one variable that have to go together."""
+        choices = [(v, axis) for v in left.values() for axis in v.axes if self._is_in_the_way(v, axis)]
+        choices = choices or [(v, axis) for v in left.values() for axis in v.axes]
+        if not choices:
+            raise RuntimeError(
+                f"Expected a way to remove {', '.join(left)}; found none. Report this program."
+            )
+        variable, axis = min(choices, key=lambda choice: choice[0].merging(choice[1]).log_size)
+        names = ", ".join(repr(ref.name) for p in self._with([variable.name]) for ref in p.refs)
+        return Unaligned(variable.name, axis, f"{names} meet across '{axis}'")
+
+    def _is_in_the_way(self, variable: Variable, axis: str) -> bool:
+        """Whether a variable keeps an axis in a potential that others, which lack the axis, read as well."""
+        for potential in self._with([variable.name]):
+            others = [self.space.variables[ref.name] for ref in potential.refs if ref.name != variable.name]
+            if any(axis not in other.axes for other in others):
+                return True
+        return False

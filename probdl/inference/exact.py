@@ -1,0 +1,179 @@
+"""Methods that draw from the exact posterior: nothing is approximated, draws are independent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import numpy as np
+from jaxtyping import Array
+
+from probdl.exact.expectations import draws, expectations
+from probdl.exact.posterior import check_possible
+from probdl.exact.search import Found, find
+from probdl.exact.variables import Kind
+from probdl.inference.assemble import provenance
+from probdl.inference.destination import destination
+from probdl.inference.diagnostics import diagnose
+from probdl.inference.mcmc.markov_chain import at_least
+from probdl.inference.method import Method, Options
+from probdl.inference.result import Result
+from probdl.program.model import Model
+from probdl.program.precision import Precision
+
+LOG_EVIDENCE = "log_evidence"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(Method):
+    """Integrate all latents exactly, then draw from their posterior.
+
+    Discrete sites are summed out, Gaussian blocks integrated, conjugate sites recognised; the result has the
+    log evidence. The draws are independent. For the numbers without sampling error, see `exact_posterior`.
+
+    Args:
+        num_samples: Draws of each chain.
+        num_chains: How many times that many are drawn, as other methods have chains.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> import numpyro, numpyro.distributions as dist
+        >>> from probdl.inference.infer import infer
+        >>> def coin():
+        ...     bias = numpyro.sample("bias", dist.Beta(1, 1))
+        ...     numpyro.sample("heads", dist.Binomial(10, bias), obs=7)
+        >>> print(f"{infer(Model(coin), Exact(), key=0).log_evidence:.4f}")  # -log 11
+        -2.3979
+
+    Source:
+        Bishop & Bishop (2023), §3.2 and §11.3.
+    """
+
+    num_samples: int = 1000
+    num_chains: int = 4
+    kinds: ClassVar[frozenset[Kind]] = frozenset(Kind)
+    what: ClassVar[str] = "integrated exactly"
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name in ("num_samples", "num_chains"):
+            at_least(name, getattr(self, name), 1)
+
+    @property
+    def instead(self) -> str:
+        """What to do with a model that is not exact as a whole."""
+        return "Use Marginalized(NUTS()), which integrates what it can and samples the rest."
+
+    def found(self, model: Model) -> Found:
+        """Return what can be integrated."""
+        return find(model, None, self.kinds)
+
+    def applicable(self, model: Model) -> str | None:
+        """Return which latent cannot be integrated, and why, if so."""
+        if not model.latents:
+            return "the program has no latent site, and model.log_joint({}) is its log evidence"
+        found = self.found(model)
+        for name in found.rest:
+            return f"site '{name}' is not {self.what}: {found.reasons.get(name, 'it is of another kind')}"
+        for name, why in found.reasons.items():
+            return f"site '{name}' is not {self.what}: {why}"
+        return None
+
+    def run(self, key: Array, model: Model, options: Options) -> Result:
+        """Draw from the posterior of a model."""
+        integral = self.found(model).integral
+        if integral is None:
+            raise ValueError("Expected a model with latent sites; got none. Call model.log_joint({}).")
+        with Precision.DOUBLE.active():
+            arrays = model.arrays(Precision.DOUBLE)
+            log_evidence = float(expectations(integral, arrays, {}).log_evidence)
+            check_possible(model, log_evidence)
+            attributes = {
+                **provenance(key, self),
+                "num_samples": self.num_samples,
+                LOG_EVIDENCE: log_evidence,
+            }
+            kept = destination(model, options, attributes)
+            keys = jax.vmap(lambda c: jax.random.split(jax.random.fold_in(key, c), self.num_samples))(
+                np.arange(self.num_chains)
+            ).reshape(-1)
+            values, lp = draws(integral, keys, arrays)
+            lead = (self.num_chains, self.num_samples)
+            kept.append(
+                {name: np.asarray(v).reshape(*lead, *v.shape[1:]) for name, v in values.items()},
+                {"lp": np.asarray(lp).reshape(lead)},
+            )
+        data = kept.finish()
+        return Result(data, diagnose(data), log_evidence=log_evidence, model=model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elimination(Exact):
+    """Sum all latents out, which have to be discrete, and draw from their posterior.
+
+    Args:
+        num_samples: Draws of each chain.
+        num_chains: How many times that many are drawn.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> print(Elimination(num_samples=10))
+        Elimination(num_samples=10)
+
+    Source:
+        Koller & Friedman (2009), §9.3; chains by forward-backward (Rabiner 1989).
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.DISCRETE})
+    what: ClassVar[str] = "summed out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gaussian(Exact):
+    """Integrate all latents, which have to be jointly Gaussian given the data, and draw from their posterior.
+
+    Args:
+        num_samples: Draws of each chain.
+        num_chains: How many times that many are drawn.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> print(Gaussian(num_chains=1))
+        Gaussian(num_chains=1)
+
+    Source:
+        Bishop & Bishop (2023), §3.2; chains by a Kalman smoother (Rauch, Tung & Striebel 1965).
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.GAUSSIAN})
+    what: ClassVar[str] = "integrated as a Gaussian"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conjugate(Exact):
+    """Find the posterior of latents that are conjugate each, and draw from it.
+
+    Args:
+        num_samples: Draws of each chain.
+        num_chains: How many times that many are drawn.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> print(Conjugate())
+        Conjugate()
+
+    Source:
+        Bishop & Bishop (2023), §3.4.2.
+    """
+
+    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.CONJUGATE, Kind.GAUSSIAN})
+    what: ClassVar[str] = "conjugate"

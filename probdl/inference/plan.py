@@ -1,0 +1,158 @@
+"""What inference will do with a model, site by site, and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from probdl.errors import NotApplicable
+from probdl.exact.chain_steps import ChainStep, GaussianChainStep
+from probdl.exact.search import Found
+from probdl.exact.variables import Kind
+from probdl.inference.exact import Exact
+from probdl.inference.marginalized import Marginalized
+from probdl.inference.mcmc.nuts import NUTS
+from probdl.inference.method import Method
+from probdl.program.model import Model
+
+
+@dataclass(frozen=True)
+class Step:
+    """What will be done with one latent site.
+
+    Attributes:
+        site: The site.
+        action: What will be done.
+        cost: How large it is.
+        reason: What prevents better; "" where nothing does.
+    """
+
+    site: str
+    action: str
+    cost: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What `infer` does with a model when it is given no method. Prints itself as a table.
+
+    Attributes:
+        method: The method that is used, or None if there is none.
+        steps: What is done with each latent site: the integrated ones in the order in which they go.
+    """
+
+    method: Method | None
+    steps: tuple[Step, ...]
+
+    @property
+    def obstacle(self) -> Step | None:
+        """The site that leaves no method, if there is one."""
+        return next((step for step in self.steps if step.action == "no method"), None)
+
+    def __str__(self) -> str:
+        """Return the table."""
+        head = "Nothing can infer this model." if self.method is None else f"Method: {self.method}"
+        rows = [(step.site, step.action, step.cost) for step in self.steps]
+        widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+        lines = [head]
+        for step, row in zip(self.steps, rows, strict=True):
+            text = "  ".join(part.ljust(width) for part, width in zip(row, widths, strict=True))
+            lines.append(f"  {text}  {step.reason}".rstrip())
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        cells = (
+            "".join(f"<td>{escape(part)}</td>" for part in (s.site, s.action, s.cost, s.reason))
+            for s in self.steps
+        )
+        body = "".join(f"<tr>{row}</tr>" for row in cells)
+        head = "".join(
+            f"<th>{name}</th>" for name in ("site", "what is done", "size", "what prevents better")
+        )
+        return f"<p>{escape(str(self).splitlines()[0])}</p><table><tr>{head}</tr>{body}</table>"
+
+
+def plan(model: Model) -> Plan:
+    """Return what inference will do with a model, and why.
+
+    Everything is exact where that is possible. Otherwise discrete sites, Gaussian blocks and conjugate sites
+    are integrated out, the rest is sampled by NUTS, and the integrated sites are drawn back.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The plan: it prints itself.
+
+    Raises:
+        ValueError: If the program branches in Python on a latent.
+
+    Example:
+        >>> import numpyro, numpyro.distributions as dist
+        >>> def program():
+        ...     scale = numpyro.sample("scale", dist.HalfCauchy(1))
+        ...     x = numpyro.sample("x", dist.Normal(0, scale))
+        ...     numpyro.sample("y", dist.Normal(x, 1), obs=2.0)
+        >>> print(plan(Model(program)))
+        Method: Marginalized()
+          x      integrated as a Gaussian  1 coordinate
+          scale  sampled by NUTS           1 coordinate  a term reads 'x' and 'scale' together
+    """
+    asked = Marginalized()
+    found = asked.found(model)
+    rows = _integrated(model, found)
+    stuck = [n for n in model.latents if model.sites[n].is_discrete and n not in found.integrated]
+    method: Method | None = asked if found.integral is not None else NUTS()
+    if not found.rest and found.integral is not None:
+        method = Exact()
+    if stuck or (isinstance(method, NUTS) and method.applicable(model)):
+        method = None
+    for name in model.latents:
+        if name not in found.integrated:
+            action = "no method" if name in stuck else "sampled by NUTS" if method else "not inferred"
+            rows.append(Step(name, action, _size(model, name), found.reasons.get(name, "")))
+    return Plan(method, tuple(rows))
+
+
+def planned(model: Model) -> Method:
+    """Return the method that a plan names.
+
+    Raises:
+        NotApplicable: If there is none; the message names the site.
+    """
+    found = plan(model)
+    if found.method is not None:
+        return found.method
+    if found.obstacle is not None:
+        reason = f"site '{found.obstacle.site}' is discrete and cannot be summed out: {found.obstacle.reason}"
+        raise NotApplicable("infer", reason, "Observe it, bound its support, or make its plate smaller.")
+    raise NotApplicable("NUTS", str(NUTS().applicable(model)), NUTS().instead)
+
+
+def _integrated(model: Model, found: Found) -> list[Step]:
+    rows = []
+    for step in found.steps:
+        for name in step.names:
+            action = found.integrated[name].value
+            if isinstance(step, ChainStep | GaussianChainStep):
+                action += ", as a chain"
+            rows.append(Step(name, action, _elements(model, found, name)))
+    return rows
+
+
+def _elements(model: Model, found: Found, name: str) -> str:
+    if found.integral is None:
+        return ""
+    variable = next(v for v in found.integral.variables if v.name == name)
+    count = math.prod(variable.lengths)
+    unit = "state" if variable.kind is Kind.DISCRETE else "coordinate"
+    size = f"{variable.size} {unit}{'s' if variable.size != 1 else ''}"
+    return size if not variable.lengths else f"{count} x {size}"
+
+
+def _size(model: Model, name: str) -> str:
+    count = math.prod(model.sites[name].shape)
+    return f"{count} coordinate{'s' if count != 1 else ''}"

@@ -1,0 +1,109 @@
+"""The log-density of a program as separate terms, one a site, traced once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+
+from probdl.program.bound import Arrays, BoundProgram
+from probdl.program.handlers import Fix, Message
+from probdl.program.target import log_prob_of, log_probs
+
+TERM = "log_prob of "
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The log-probabilities of sites as one traced function of the data and the values of all latents.
+
+    Attributes:
+        jaxpr: From the flat inputs to one array a term: steps of a scan first, then the batch of the site.
+        names: The site of each output.
+        inputs: For each flat input the latent that it is, or None.
+    """
+
+    jaxpr: Any
+    names: tuple[str, ...]
+    inputs: tuple[str | None, ...]
+
+
+def flat_inputs(arrays: Arrays, values: Mapping[str, Any]) -> list[Any]:
+    """Return the inputs of the terms of a program.
+
+    Args:
+        arrays: The dynamic half of the model.
+        values: Values of all latents.
+
+    Returns:
+        One array an input.
+    """
+    return jax.tree.leaves((arrays, dict(values)))
+
+
+class _Follow(Fix):
+    """Run at given values of the latents; keep the log-probability of each step of a scan.
+
+    NumPyro stacks what the steps draw from and forgets how they hang together. So the log-probability of a
+    step becomes a deterministic value of it.
+    """
+
+    def visit(self, msg: Message) -> None:
+        """Give a held site its value."""
+        super().visit(msg)
+        if self.scan is not None and msg["type"] == "sample" and msg["value"] is not None:
+            numpyro.deterministic(f"{TERM}{msg['name']}", log_prob_of(msg, trusted=True))
+
+
+@functools.lru_cache(maxsize=64)
+def terms(
+    bound: BoundProgram, scan_of: tuple[tuple[str, str], ...], leaves: tuple[Any, ...], structure: Any
+) -> Terms:
+    """Trace the log-probabilities of a program. No array is computed.
+
+    Args:
+        bound: The program.
+        scan_of: The scan of each latent that is in one.
+        leaves: Shapes and types of the inputs: arrays of the model, values of the latents.
+        structure: Their tree.
+
+    Returns:
+        The terms.
+    """
+    names: list[str] = []
+
+    def run(arrays: Arrays, values: dict[str, Any]) -> list[Any]:
+        trace = bound.trace(arrays, _Follow(None, values, dict(scan_of)))
+        whole = log_probs(trace, trusted=True)
+        steps = {n.removeprefix(TERM): trace[n]["value"] for n in trace if n.startswith(TERM)}
+        found = {name: steps.get(name, term) for name, term in whole.items()}
+        names[:] = found
+        return [jnp.asarray(term) for term in found.values()]
+
+    abstract = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
+    jaxpr = jax.make_jaxpr(run)(*abstract)
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(abstract)]
+    inputs = tuple(path[1].key if path[0].idx == 1 else None for path in paths)
+    return Terms(jaxpr, tuple(names), inputs)
+
+
+def abstractly(tree: Any) -> tuple[Any, Any]:
+    """Return the shapes and types of a tree of arrays, and its structure: what can be compared and hashed.
+
+    Args:
+        tree: The tree.
+
+    Returns:
+        Leaves as (shape, type), and the structure.
+
+    Example:
+        >>> abstractly({"a": jnp.zeros((2, 3), "int32")})[0]
+        (((2, 3), dtype('int32')),)
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    return tuple((tuple(jnp.shape(leaf)), jnp.result_type(leaf)) for leaf in leaves), structure
