@@ -71,6 +71,12 @@ def _with(probe: Potential, part: tuple) -> Potential:
 
 
 @functools.partial(jax.jit, static_argnums=0)
+def log_evidence_of(integral: Integral, arrays: Arrays) -> Array:
+    """Return the log evidence of a model whose latents are all integrated, in nats."""
+    return integral.log_density(arrays, {})
+
+
+@functools.partial(jax.jit, static_argnums=0)
 def draws(integral: Integral, keys: Array, arrays: Arrays) -> tuple[dict[str, Array], Array]:
     """Draw independently from the joint posterior; the elimination runs once.
 

@@ -50,11 +50,15 @@ class Integral:
 
     @property
     def space(self) -> Space:
-        """The variables with the lengths of all plates and scans, scans first."""
-        lengths = {site.scan: site.shape[0] for site in self.sites.values() if site.scan is not None}
+        """The variables with the lengths of all plates and scans: scans first, then plates by their dim."""
+        lengths: dict[str, int] = {}
+        dims: dict[str, int] = {}
         for site in self.sites.values():
+            batch = len(site.shape) - site.event_dim
             lengths |= {name: site.shape[axis] for name, axis in site.axes}
-        return Space({variable.name: variable for variable in self.variables}, lengths)
+            dims |= {name: axis - batch for name, axis in site.axes if name != site.scan}
+        order = sorted(lengths, key=lambda name: dims.get(name, -np.inf))
+        return Space({v.name: v for v in self.variables}, {name: lengths[name] for name in order})
 
     def locals(self, arrays: Arrays, values: Mapping[str, Array]) -> tuple[Locals, list[Array]]:
         """Return the terms of the program, and their inputs.

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from probdl.errors import NotApplicable, SiteNotFound
 from probdl.exact.expectations import Expectations, draws, expectations, most_probable
 from probdl.exact.integral import Integral
+from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.search import Found, find
 from probdl.exact.variables import Kind, Variable
 from probdl.program.keys import as_key
@@ -182,7 +183,7 @@ class ExactPosterior:
         return {name: np.asarray(found[name]) for name in self.model.latents}
 
 
-def exact_posterior(model: Model) -> ExactPosterior:
+def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
     """Return the exact posterior of a model.
 
     Discrete sites are summed out, Gaussian blocks integrated, conjugate sites certified and integrated.
@@ -192,7 +193,7 @@ def exact_posterior(model: Model) -> ExactPosterior:
         model: The model, conditioned on its data.
 
     Returns:
-        The posterior.
+        The posterior; of a Bayesian network of tables one that answers for any evidence.
 
     Raises:
         NotApplicable: If a latent cannot be integrated; the message says what prevents it.
@@ -212,6 +213,9 @@ def exact_posterior(model: Model) -> ExactPosterior:
         Bishop & Bishop (2023), §11.3 and §3.2; Obermeyer et al. (2019), arXiv:1902.03210, for plates.
     """
     model.check()
+    network = network_posterior(model)
+    if network is not None:
+        return network
     found = find(model)
     if found.reasons or found.rest:
         name, why = next(iter(found.reasons.items()), (next(iter(found.rest), ""), "it stays"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from probdl.exact.expectations import draws, expectations
+from probdl.exact.expectations import draws, log_evidence_of
+from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.posterior import check_possible
 from probdl.exact.search import Found, find
 from probdl.exact.variables import Kind
@@ -23,6 +25,7 @@ from probdl.program.model import Model
 from probdl.program.precision import Precision
 
 LOG_EVIDENCE = "log_evidence"
+Drawn = tuple[float, dict[str, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +78,8 @@ class Exact(Method):
         """Return which latent cannot be integrated, and why, if so."""
         if not model.latents:
             return "the program has no latent site, and model.log_joint({}) is its log evidence"
+        if network_posterior(model) is not None and Kind.DISCRETE in self.kinds:
+            return None
         found = self.found(model)
         for name in found.rest:
             return f"site '{name}' is not {self.what}: {found.reasons.get(name, 'it is of another kind')}"
@@ -84,30 +89,38 @@ class Exact(Method):
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Draw from the posterior of a model."""
-        integral = self.found(model).integral
-        if integral is None:
-            raise ValueError("Expected a model with latent sites; got none. Call model.log_joint({}).")
+        network = network_posterior(model)
         with Precision.DOUBLE.active():
-            arrays = model.arrays(Precision.DOUBLE)
-            log_evidence = float(expectations(integral, arrays, {}).log_evidence)
-            check_possible(model, log_evidence)
-            attributes = {
-                **provenance(key, self),
-                "num_samples": self.num_samples,
-                LOG_EVIDENCE: log_evidence,
-            }
-            kept = destination(model, options, attributes)
-            keys = jax.vmap(lambda c: jax.random.split(jax.random.fold_in(key, c), self.num_samples))(
-                np.arange(self.num_chains)
-            ).reshape(-1)
-            values, lp = draws(integral, keys, arrays)
+            if network is not None:
+                log_evidence, values, lp = self._of_network(key, network)
+            else:
+                log_evidence, values, lp = self._of_program(key, model)
             lead = (self.num_chains, self.num_samples)
+            attributes = provenance(key, self) | {"num_samples": lead[1], LOG_EVIDENCE: log_evidence}
+            kept = destination(model, options, attributes)
             kept.append(
-                {name: np.asarray(v).reshape(*lead, *v.shape[1:]) for name, v in values.items()},
-                {"lp": np.asarray(lp).reshape(lead)},
+                {name: value.reshape(*lead, *value.shape[1:]) for name, value in values.items()},
+                {"lp": lp.reshape(lead)},
             )
         data = kept.finish()
         return Result(data, diagnose(data), log_evidence=log_evidence, model=model)
+
+    def _of_network(self, key: Array, network: NetworkPosterior) -> Drawn:
+        log_evidence = network.log_evidence
+        values = network.sample(key, self.num_chains * self.num_samples)
+        return log_evidence, values, network.log_joint(values)
+
+    def _of_program(self, key: Array, model: Model) -> Drawn:
+        integral = self.found(model).integral
+        if integral is None:
+            raise ValueError("Expected a model with latent sites; got none. Call model.log_joint({}).")
+        arrays = model.arrays(Precision.DOUBLE)
+        log_evidence = float(log_evidence_of(integral, arrays))
+        check_possible(model, log_evidence)
+        chains = jax.vmap(functools.partial(jax.random.fold_in, key))(np.arange(self.num_chains))
+        keys = jax.vmap(lambda chain: jax.random.split(chain, self.num_samples))(chains).reshape(-1)
+        values, lp = draws(integral, keys, arrays)
+        return log_evidence, {name: np.asarray(value) for name, value in values.items()}, np.asarray(lp)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from probdl.errors import NotApplicable
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep
+from probdl.exact.network import network_posterior
 from probdl.exact.search import Found
 from probdl.exact.variables import Kind
 from probdl.inference.exact import Exact
@@ -40,10 +41,12 @@ class Plan:
     Attributes:
         method: The method that is used, or None if there is none.
         steps: What is done with each latent site: the integrated ones in the order in which they go.
+        cost: What is known of the cost of all together, in words.
     """
 
     method: Method | None
     steps: tuple[Step, ...]
+    cost: str = ""
 
     @property
     def obstacle(self) -> Step | None:
@@ -53,6 +56,8 @@ class Plan:
     def __str__(self) -> str:
         """Return the table."""
         head = "Nothing can infer this model." if self.method is None else f"Method: {self.method}"
+        if self.cost:
+            head += f", by {self.cost}"
         rows = [(step.site, step.action, step.cost) for step in self.steps]
         widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
         lines = [head]
@@ -101,6 +106,11 @@ def plan(model: Model) -> Plan:
           x      integrated as a Gaussian  1 coordinate
           scale  sampled by NUTS           1 coordinate  a term reads 'x' and 'scale' together
     """
+    network = network_posterior(model)
+    if network is not None and model.latents:
+        cost = f"elimination of {network.cost.operations:.3g} operations"
+        states = {name: len(network.network.states[name]) for name in model.latents}
+        return Plan(Exact(), tuple(Step(n, "summed out", f"{k} states", "") for n, k in states.items()), cost)
     asked = Marginalized()
     found = asked.found(model)
     rows = _integrated(model, found)

@@ -1,0 +1,190 @@
+"""The exact posterior of a Bayesian network: nothing is compiled, and evidence may change."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from probdl.errors import SiteNotFound
+from probdl.exact.answers import Posterior
+from probdl.exact.elimination import TableElimination
+from probdl.exact.plan import Cost
+from probdl.program.bayesian_network import BayesianNetwork
+from probdl.program.keys import as_key
+from probdl.program.model import Model
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkPosterior:
+    """The posterior of the variables of a Bayesian network given some of them.
+
+    Attributes:
+        network: The network.
+        evidence: Codes of the observed variables.
+
+    Example:
+        >>> network = BayesianNetwork(
+        ...     {"rain": ("yes", "no"), "wet": ("yes", "no")},
+        ...     {"rain": (), "wet": ("rain",)},
+        ...     {"rain": np.array([0.2, 0.8]), "wet": np.array([[0.9, 0.1], [0.3, 0.7]])},
+        ... )
+        >>> posterior = NetworkPosterior(network, {"wet": 0})
+        >>> posterior.probabilities("rain").round(3).tolist()
+        [0.429, 0.571]
+
+    Source:
+        Koller & Friedman (2009), chapters 9 and 13.
+    """
+
+    network: BayesianNetwork
+    evidence: Mapping[str, int]
+
+    @functools.cached_property
+    def _engine(self) -> TableElimination:
+        return engine_of(shape_of(self.network))
+
+    @property
+    def _tables(self) -> list[np.ndarray]:
+        return [self.network.tables[name] for name in self.network.variables]
+
+    @functools.cached_property
+    def _answer(self) -> Posterior:
+        return self._engine.infer(self._tables, self.evidence)
+
+    @property
+    def cost(self) -> Cost:
+        """How many multiplications and entries an elimination takes, known before it runs."""
+        return self._engine.cost(self.evidence)
+
+    @property
+    def log_evidence(self) -> float:
+        """Log of the probability of the evidence, in nats."""
+        return float(self._answer.log_evidence)
+
+    def given(self, /, **codes: int) -> NetworkPosterior:
+        """Return the posterior given other evidence; what was planned is used again.
+
+        Args:
+            **codes: Codes of all observed variables.
+
+        Returns:
+            A new posterior.
+
+        Raises:
+            SiteNotFound: If a name is no variable.
+        """
+        for name in codes:
+            self._check(name)
+        return replace(self, evidence=dict(codes))
+
+    def probabilities(self, name: str) -> Float[np.ndarray, " state"]:
+        """Return the posterior probabilities of the states of a variable.
+
+        Args:
+            name: The variable.
+
+        Returns:
+            One number a state.
+
+        Raises:
+            SiteNotFound: If it is no variable.
+            ImpossibleEvidence: If the evidence has probability zero; it is named.
+        """
+        self._check(name)
+        return np.asarray(self._answer.marginals[name])
+
+    def joint(self, *names: str) -> Float[np.ndarray, ...]:
+        """Return the joint posterior of some variables.
+
+        Args:
+            *names: The variables.
+
+        Returns:
+            One axis a variable.
+
+        Raises:
+            SiteNotFound: If one is no variable.
+            ValueError: If the table would be too large.
+        """
+        for name in names:
+            self._check(name)
+        return self._engine.marginal(self._tables, names, self.evidence)
+
+    def most_probable(self, names: Sequence[str] | None = None) -> dict[str, int]:
+        """Return the most probable states.
+
+        Args:
+            names: The variables that are wanted, the others summed out; None for all together.
+
+        Returns:
+            Codes by variable.
+
+        Raises:
+            SiteNotFound: If one is no variable.
+        """
+        for name in names or ():
+            self._check(name)
+        return self._engine.most_probable(self._tables, self.evidence, names).states
+
+    def sample(self, key: int | Array, num_samples: int = 1000) -> dict[str, np.ndarray]:
+        """Draw independently from the joint posterior.
+
+        Args:
+            key: A seed or a JAX key.
+            num_samples: Number of draws.
+
+        Returns:
+            Codes by variable that is not observed, one a draw.
+        """
+        seed = np.asarray(jax.random.key_data(as_key(key))).ravel().tolist()
+        drawn = self._engine.sample(np.random.default_rng(seed), self._tables, self.evidence, num_samples)
+        return {name: drawn[name] for name in self.network.variables if name not in self.evidence}
+
+    def log_joint(self, codes: Mapping[str, np.ndarray]) -> Float[np.ndarray, " draw"]:
+        """Return the log joint probability of all variables at draws of those that are not observed."""
+        whole = {**codes, **{name: np.asarray(code) for name, code in self.evidence.items()}}
+        found = np.zeros(())
+        with np.errstate(divide="ignore"):
+            for name, parents in self.network.parents.items():
+                index = tuple(whole[axis] for axis in (*parents, name))
+                found = found + np.log(self.network.tables[name][index])
+        return found
+
+    def _check(self, name: str) -> None:
+        if name not in self.network.parents:
+            raise SiteNotFound(name, self.network.variables, "the posterior", "a variable")
+
+
+Shape = tuple[tuple[str, int, tuple[str, ...]], ...]
+
+
+def shape_of(network: BayesianNetwork) -> Shape:
+    """Return what a plan depends on: variables, numbers of states, parents."""
+    return tuple((name, len(network.states[name]), parents) for name, parents in network.parents.items())
+
+
+@functools.lru_cache(maxsize=8)
+def engine_of(shape: Shape) -> TableElimination:
+    """Return the engine of all networks of a shape: it keeps its plans."""
+    sizes = {name: size for name, size, _ in shape}
+    return TableElimination(sizes, [(*parents, name) for name, _, parents in shape], list(sizes))
+
+
+def network_posterior(model: Model) -> NetworkPosterior | None:
+    """Return the posterior of a model whose program is a Bayesian network, or None.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The posterior.
+    """
+    if not isinstance(model.program, BayesianNetwork) or model.held:
+        return None
+    network = model.program.with_tables(*model.args, **model.kwargs)
+    return NetworkPosterior(network, {name: int(np.asarray(code)) for name, code in model.observed.items()})
