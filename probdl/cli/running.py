@@ -20,10 +20,13 @@ COUNTS = ("num_samples", "num_warmup", "num_chains")
 def run(options: argparse.Namespace) -> None:
     """Infer a model; print and write graph, summary and pictures.
 
-    A file with `METHOD = None` has no method that could infer it: its graph alone is printed and written.
+    A file without a method, or with `METHOD = None`, follows the plan of its model, which is printed first.
 
     Args:
         options: The words: `model`, `method`, `key`, `out` and the counts.
+
+    Raises:
+        NotApplicable: If no method can infer the model; its graph is printed and written all the same.
     """
     import probdl as pdl
 
@@ -36,17 +39,33 @@ def run(options: argparse.Namespace) -> None:
     drawing = pdl.draw(graph)
     print(drawing.text, end="\n\n")
     if method is None:
-        print(pdl.factorization(graph), end="\n\n")
-        print(f"Nothing was inferred: {options.model} has METHOD = None. --method names one.")
-        pictures = {"graph.svg": drawing.save, "graph.html": pdl.explore(graph).save}
-        _write(pictures, out)
-        return
-    print(f"Inferred with {method} from key {options.key}.", flush=True)
-    result = pdl.infer(model, method, key=options.key)
+        plan = pdl.plan(model)
+        print(plan, end="\n\n")
+        method = plan.method
+    if method is None:
+        _write({"graph.svg": drawing.save, "graph.html": pdl.explore(graph).save}, out)
+    else:
+        method = with_counts(method, options)
+        print(f"Inferred with {method} from key {options.key}.", flush=True)
+    result = pdl.infer(model, method, key=options.key)  # says why, if there is no method
     result.save(out / "result.nc", overwrite=True)
-    print(result.summary(), end="\n\n")
+    print(result.summary())
+    if result.log_evidence is not None:
+        print(f"log evidence: {result.log_evidence:.3f} nats")
+    print()
     pictures = {"graph.svg": drawing.save, "posterior.png": pdl.plot(result).savefig}
     _write(pictures, out, out / "result.nc")
+
+
+def print_plan(options: argparse.Namespace) -> None:
+    """Print what inference will do with a model, and why.
+
+    Args:
+        options: The words: `model`.
+    """
+    import probdl as pdl
+
+    print(pdl.plan(bound_model(load(options.model), options.model)))
 
 
 def _write(pictures: Mapping[str, Callable[[Path], Any]], out: Path, *written: Path) -> None:
@@ -100,25 +119,40 @@ def list_models(options: argparse.Namespace) -> None:
         print(f"{name:<{width}}  {line}")
 
 
-def _method(module: Any, options: argparse.Namespace) -> Method | None:
+def with_counts(method: Method, options: argparse.Namespace) -> Method:
+    """Return a method with the counts of the command line; those that it does not have change nothing.
+
+    Args:
+        method: The method; the counts of one that samples the rest of a model are those of its `inner`.
+        options: The words: the counts, None where they are not given.
+
+    Returns:
+        The method with its counts.
+    """
     import dataclasses
 
+    import probdl as pdl
+
+    if isinstance(method, pdl.Marginalized):
+        return dataclasses.replace(method, inner=with_counts(method.inner, options))
+    given = {name: getattr(options, name) for name in COUNTS if getattr(options, name) is not None}
+    own = {field.name for field in dataclasses.fields(method)}
+    return dataclasses.replace(method, **{name: count for name, count in given.items() if name in own})
+
+
+def _method(module: Any, options: argparse.Namespace) -> Method | None:
+    """Return the method of the words, or else that of the file; None where the plan decides."""
     import probdl as pdl
     from probdl.errors import did_you_mean
     from probdl.inference.method import Method
 
-    method = getattr(module, "METHOD", pdl.NUTS())
-    if options.method is not None:
-        exported = {name: getattr(pdl, name) for name in pdl.__all__}
-        known = {n: v for n, v in exported.items() if isinstance(v, type) and issubclass(v, Method)}
-        known.pop("Method")
-        if options.method not in known:
-            raise ValueError(
-                f"Expected a method for --method; got '{options.method}'. "
-                f"{did_you_mean(options.method, known)}"
-            )
-        method = known[options.method]()
-    if method is None:
-        return None
-    given = {name: getattr(options, name) for name in COUNTS if getattr(options, name) is not None}
-    return dataclasses.replace(method, **given)
+    if options.method is None:
+        return getattr(module, "METHOD", None)
+    exported = {name: getattr(pdl, name) for name in pdl.__all__}
+    known = {n: v for n, v in exported.items() if isinstance(v, type) and issubclass(v, Method)}
+    known.pop("Method")
+    if options.method not in known:
+        raise ValueError(
+            f"Expected a method for --method; got '{options.method}'. {did_you_mean(options.method, known)}"
+        )
+    return known[options.method]()

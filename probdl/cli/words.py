@@ -39,13 +39,19 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="infer a model; print and write graph, summary and pictures")
     run.add_argument("model", type=Path, metavar="MODEL.py", help=MODEL)
-    run.add_argument("--method", help="method of inference, such as NUTS; else the file's METHOD, or NUTS")
+    run.add_argument(
+        "--method", help="method of inference, such as NUTS; else the file's METHOD, or the plan"
+    )
     run.add_argument("--key", type=int, default=0, help="seed of the random numbers (default 0)")
     run.add_argument("--out", type=Path, help="folder for the results (default runs/MODEL)")
     for count in running.COUNTS:
         what = count.removeprefix("num_")
         run.add_argument(f"--num-{what}", type=int, help=f"number of {what} (the method's if not given)")
     run.set_defaults(command=running.run)
+
+    plan = commands.add_parser("plan", help="what inference will do with a model, site by site, and why")
+    plan.add_argument("model", type=Path, metavar="MODEL.py", help=MODEL)
+    plan.set_defaults(command=running.print_plan)
 
     graph = commands.add_parser("graph", help="read and draw the graph of a model")
     graph.add_argument("model", type=Path, metavar="MODEL.py", help=MODEL)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,8 +37,12 @@ def add_conjugate(search: Search, site: Site) -> None:
     families = candidates(_support(site), event) if plain.local_shape == event else ()
     before = () if search.done is None else search.done.variables
     reason = f"no family of conjugate distributions has its support ({site.distribution})"
+    if families:
+        reason = f"not conjugate: {site.distribution} prior"
     for family in families:
         variable = replace(plain, family=family)
+        if not _is_of(search, variable):
+            continue
         kept = (search.done, search.steps)
         try:
             search.attempt([*before, variable])
@@ -50,6 +54,22 @@ def add_conjugate(search: Search, site: Site) -> None:
             return
         search.done, search.steps = kept
     search.reasons.setdefault(site.name, reason)
+
+
+def _is_of(search: Search, variable: Variable) -> bool:
+    """Whether the prior of a variable is of its family, if it reads nothing else that is integrated."""
+    before = () if search.done is None else search.done.variables
+    integral = search.integral([*before, variable])
+    values = example(search, 0)
+    values.pop(variable.name, None)
+
+    def log_density(x: Array) -> Array:
+        return elements_log_density(integral, variable.name, x, search.arrays, values, {variable.name})
+
+    try:
+        return certify(log_density, variable.known_family).holds
+    except (NotIntegrable, Unaligned):
+        return True
 
 
 def _support(site: Site) -> Any:
@@ -83,7 +103,12 @@ def _doubt(search: Search, variable: Variable) -> str:
 
 
 def elements_log_density(
-    integral: Integral, name: str, x: Array, arrays: Arrays, values: Mapping[str, Array]
+    integral: Integral,
+    name: str,
+    x: Array,
+    arrays: Arrays,
+    values: Mapping[str, Array],
+    terms: Collection[str] | None = None,
 ) -> Array:
     """Return the log-density of each element of a conjugate variable, discrete ones in their first state.
 
@@ -93,6 +118,7 @@ def elements_log_density(
         x: The value of all of its elements.
         arrays: The data.
         values: The latents that are not integrated.
+        terms: The terms that count; None for all.
 
     Returns:
         Nats, over the axes of the variable.
@@ -101,12 +127,17 @@ def elements_log_density(
     space, found = integral.space, jnp.zeros(())
     for local in whole.all():
         own = [ref for ref in local.refs if ref.name == name]
-        if own:
+        if own and (terms is None or local.name in terms):
             elements = [
-                x if ref.name == name else jnp.asarray(space.variables[ref.name].states()[0])
-                for ref in local.refs
+                x if ref.name == name else _any_element(space.variables[ref.name]) for ref in local.refs
             ]
             value = local.run(inputs, elements)
             way = landing(space, local.axes, own)
             found = found + (value if way is None else land(space, local.axes, local.start, way, value))
     return found
+
+
+def _any_element(variable: Variable) -> Array:
+    if variable.kind is Kind.DISCRETE:
+        return jnp.asarray(variable.states()[0])
+    return jnp.zeros(variable.local_shape, variable.nothing.dtype)

@@ -148,7 +148,8 @@ class Locals:
             raise Unaligned(along[0], str(site.scan), f"the steps of '{site.name}' cannot be told apart")
         if equation.params["reverse"]:
             raise Unaligned(along[0], str(site.scan), f"the scan of '{site.name}' runs backward")
-        scan = ScanEquation(self.terms, equation, names)
+        own = frozenset(name for name in names if site.scan in self.variables[name].axes)
+        scan = ScanEquation(self.terms, equation, names, own)
         found = windows(scan, equation.outvars.index(var))
         if found is None:
             reason = f"'{site.name}' reads all earlier steps of '{along[0]}'"
@@ -158,14 +159,15 @@ class Locals:
     def _windowed(self, window: Window, site: Site) -> Local:
         scan = str(site.scan)
         axes = self._axes(site, site.shape[: len(site.shape) - site.event_dim])
-        if window.reaches_back:
-            axes = tuple((name, axis - 1) for name, axis in axes if name != scan)
         keys = [key for key in window.reads if self._matters(key[0], site.name)]
         outer = [name for name in window.outer if self._matters(name, site.name)]
         refs = [self._ref(name, site, axes, lag, scan) for name, lag in keys]
-        if window.reaches_back:
-            refs = [ref.at_step(scan, window.start) for ref in refs]
         refs += [self._ref(name, site, axes) for name in outer]
+        if window.reaches_back:
+            place = [name for name, _ in axes].index(scan)
+            refs = [ref.at_step(place, window.start) for ref in refs]
+            refs = [ref.of_step(scan, window.start) for ref in refs[: len(keys)]] + refs[len(keys) :]
+            axes = tuple((name, axis - 1) for name, axis in axes if name != scan)
 
         def run(inputs: Sequence[Array], elements: Sequence[Array]) -> Array:
             values = dict(zip([*keys, *outer], elements, strict=True))

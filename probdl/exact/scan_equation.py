@@ -28,11 +28,13 @@ class ScanEquation:
         terms: The trace.
         equation: The equation of the scan.
         names: The sites that are integrated.
+        own: Those of the scan, with steps side by side.
     """
 
     terms: Terms
     equation: Any
     names: frozenset[str]
+    own: frozenset[str]
 
     @property
     def length(self) -> int:
@@ -55,7 +57,7 @@ class ScanEquation:
         site_of = dict(zip(self.terms.jaxpr.jaxpr.invars, self.terms.inputs, strict=True))
         first = sum(self.counts)
         names = [None if isinstance(v, Literal) else site_of.get(v) for v in self.equation.invars[first:]]
-        return {name: first + i for i, name in enumerate(names) if name is not None and name in self.names}
+        return {name: first + i for i, name in enumerate(names) if name is not None and name in self.own}
 
     @functools.cached_property
     def integrated(self) -> frozenset[int]:

@@ -42,7 +42,7 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
 
     axes = local.axes if way is None else way.axes
     states = [jnp.asarray(space.variables[ref.name].states()) for ref in discrete]
-    run = _function(space, others, term)
+    run = _function(space, others, term, local.name)
     for i in reversed(range(len(states))):
         run = jax.vmap(run, in_axes=tuple(0 if k == i else None for k in range(len(states))))
     found = run(*states)
@@ -63,7 +63,7 @@ Parts = tuple[Array, Array | None, Array | None]
 
 
 def _function(
-    space: Space, others: Sequence[Ref], term: Callable[[Sequence[Array]], Array]
+    space: Space, others: Sequence[Ref], term: Callable[[Sequence[Array]], Array], name: str
 ) -> Callable[..., Parts]:
     """Return what maps one state of each discrete ref to the function of the other refs."""
     variables = [space.variables[ref.name] for ref in others]
@@ -71,8 +71,9 @@ def _function(
         return lambda *states: (term(states), None, None)
     conjugate = [variable for variable in variables if variable.kind is Kind.CONJUGATE]
     if conjugate and len(variables) > 1:
-        names = " and ".join(repr(variable.name) for variable in variables)
-        raise NotIntegrable(conjugate[-1].name, f"a term reads {names} together")
+        beside = dict.fromkeys(v.name for v in variables if v.name not in (conjugate[-1].name, name))
+        too = f" and on {' and '.join(map(repr, beside))}" if beside else ""
+        raise NotIntegrable(conjugate[-1].name, f"'{name}' depends on it{too}, integrated as well")
     if conjugate:
         return functools.partial(_interpolated, variables[0], term)
     sizes = [variable.size for variable in variables]

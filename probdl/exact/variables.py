@@ -39,12 +39,26 @@ class Ref(NamedTuple):
     lag: int = 0
     at: tuple[tuple[str, np.ndarray], ...] = ()
 
-    def at_step(self, scan: str, step: int) -> Ref:
+    def at_step(self, place: int, step: int) -> Ref:
         """Return it as read by a term that belongs to one step of a scan.
 
         Args:
-            scan: The scan.
+            place: The axis of the scan in the positions.
             step: The step.
+
+        Returns:
+            A ref with positions that lack the axis.
+        """
+        steps = [step if at.shape[place] > 1 else 0 for _, at in self.at]
+        taken = [np.take(at, n, axis=place) for n, (_, at) in zip(steps, self.at, strict=True)]
+        return self._replace(at=tuple((axis, at) for (axis, _), at in zip(self.at, taken, strict=True)))
+
+    def of_step(self, scan: str, step: int) -> Ref:
+        """Return it with its step of a scan as a position.
+
+        Args:
+            scan: The scan.
+            step: The step of the term.
 
         Returns:
             A ref without a lag.

@@ -81,10 +81,10 @@ class Exact(Method):
         if network_posterior(model) is not None and Kind.DISCRETE in self.kinds:
             return None
         found = self.found(model)
-        for name in found.rest:
-            return f"site '{name}' is not {self.what}: {found.reasons.get(name, 'it is of another kind')}"
-        for name, why in found.reasons.items():
-            return f"site '{name}' is not {self.what}: {why}"
+        for name in model.latents:
+            if name not in found.integrated:
+                why = found.reasons.get(name, "it is of another kind")
+                return f"site '{name}' is not {self.what}: {why}"
         return None
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
@@ -102,7 +102,7 @@ class Exact(Method):
                 {name: value.reshape(*lead, *value.shape[1:]) for name, value in values.items()},
                 {"lp": lp.reshape(lead)},
             )
-        data = kept.finish()
+            data = kept.finish()
         return Result(data, diagnose(data), log_evidence=log_evidence, model=model)
 
     def _of_network(self, key: Array, network: NetworkPosterior) -> Drawn:

@@ -14,7 +14,7 @@ from probdl.inference import compilation_cache
 from probdl.inference.method import Method, Options
 from probdl.inference.result import Result
 from probdl.program.datatree import check_labels
-from probdl.program.keys import as_key
+from probdl.program.keys import as_key, check_key
 from probdl.program.model import Model
 
 
@@ -71,6 +71,7 @@ def infer(
         >>> round(float(result["bias"].mean()), 1)  # 8/12
         0.7
     """
+    check_key(key)
     chosen = _checked(model, method)
     model.check()
     check_labels(model.sites, dims or {}, coords or {})

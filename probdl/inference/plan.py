@@ -102,9 +102,9 @@ def plan(model: Model) -> Plan:
         ...     x = numpyro.sample("x", dist.Normal(0, scale))
         ...     numpyro.sample("y", dist.Normal(x, 1), obs=2.0)
         >>> print(plan(Model(program)))
-        Method: Marginalized()
+        Method: Marginalized(inner=NUTS())
           x      integrated as a Gaussian  1 coordinate
-          scale  sampled by NUTS           1 coordinate  a term reads 'x' and 'scale' together
+          scale  sampled by NUTS           1 coordinate  not conjugate: HalfCauchy prior
     """
     network = network_posterior(model)
     if network is not None and model.latents:

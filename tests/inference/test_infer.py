@@ -58,7 +58,7 @@ HOLE[3, 1] = np.nan
 
 REFUSED = {
     "discrete": (
-        lambda: pdl.infer(pdl.Model(mixture, 0.5), key=0),
+        lambda: pdl.infer(pdl.Model(mixture, 0.5), pdl.NUTS(), key=0),
         pdl.NotApplicable,
         r"NUTS is not applicable: site 'z' is discrete \(Categorical\) and not observed\. Observe .* "
         r"sum it out",
@@ -145,7 +145,7 @@ NOWHERE = {
 @pytest.mark.parametrize(("model", "text"), NOWHERE.values(), ids=NOWHERE.keys())
 def test_finite_nowhere(model, text):
     with pytest.raises(ValueError, match="finite log-density at one of 100 random starting points") as error:
-        pdl.infer(model, key=0)
+        pdl.infer(model, pdl.NUTS(), key=0)
     assert re.search(text, str(error.value))
 
 
@@ -200,7 +200,7 @@ def test_one_warning_says_what_is_wrong_and_where_it_was_called():
 def test_stopping_in_the_warm_up_says_so(monkeypatch):
     monkeypatch.setattr(Progress, "advance", lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match=r"Stopped after 1 of 1000 steps of the warm-up: nothing"):
-        pdl.infer(MODEL, key=0)
+        pdl.infer(MODEL, pdl.NUTS(), key=0)
 
 
 def test_progress_bar_shows_chains_divergences_and_step_size(capsys):

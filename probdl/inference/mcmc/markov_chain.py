@@ -97,8 +97,8 @@ class MarkovChain(Method):
     def instead(self) -> str:
         """What to do with a model that chains over continuous positions cannot treat."""
         return (
-            "Observe a discrete site or sum it out (with MixtureSameFamily, for instance), drop the "
-            "subsample_size of a plate, or choose a method that treats them."
+            "Observe a discrete site, or sum it out with Marginalized(NUTS()); drop the subsample_size of a "
+            "plate."
         )
 
     def applicable(self, model: Model) -> str | None:
