@@ -16,6 +16,7 @@ from tests.inference.counting import compilations
 from tests.inference.programs import HEIGHTS, gaussian
 
 MODEL = pdl.Model(gaussian, HEIGHTS)
+SAMPLER = pdl.NUTS()
 
 
 def mixture(y):
@@ -58,7 +59,7 @@ HOLE[3, 1] = np.nan
 
 REFUSED = {
     "discrete": (
-        lambda: pdl.infer(pdl.Model(mixture, 0.5), pdl.NUTS(), key=0),
+        lambda: pdl.infer(pdl.Model(mixture, 0.5), SAMPLER, key=0),
         pdl.NotApplicable,
         r"NUTS is not applicable: site 'z' is discrete \(Categorical\) and not observed\. Observe .* "
         r"sum it out",
