@@ -130,6 +130,7 @@ def test_precision_falls_with_the_noise_of_potentials_but_not_of_roots(noise):
         assert np.all(np.abs(smoothed.covariance[-1] / covariance - 1) < tolerance)
 
 
+@pytest.mark.slow
 def test_the_integral_is_taken_about_the_states():
     model, data = trend(0.1)
     far = model._replace(mean=model.mean + jnp.array([1e7, 0.0]))
@@ -155,6 +156,7 @@ def canonical(chain):
     )
 
 
+@pytest.mark.slow
 def test_roots_have_the_integral_the_moments_and_the_gradients_of_their_squares():
     chain = random_roots(np.random.default_rng(0), 6, 2, 1)
     squared = canonical(chain)
@@ -188,6 +190,7 @@ def test_an_improper_chain_of_roots_gives_no_number():
     assert jnp.isnan(found.log_scale)
 
 
+@pytest.mark.slow
 def test_the_likelihood_has_the_gradient_of_differences():
     model, data = trend(0.1, 50)
 
