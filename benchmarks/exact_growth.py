@@ -22,7 +22,7 @@ import probdl as pdl
 def mixture(y):
     """A mixture: a discrete site in a plate."""
     with numpyro.plate("n", len(y)):
-        z = numpyro.sample("z", dist.Categorical(jnp.array([0.5, 0.3, 0.2])))
+        z = numpyro.sample("z", dist.CategoricalProbs(jnp.array([0.5, 0.3, 0.2])))
         numpyro.sample("y", dist.Normal(jnp.array([-2.0, 0.0, 3.0])[z], 1.0), obs=y)
 
 
@@ -39,7 +39,7 @@ def hidden_markov(y):
     transition = jnp.array([[0.9, 0.1], [0.2, 0.8]])
 
     def step(z, y_t):
-        z = numpyro.sample("z", dist.Categorical(transition[z]))
+        z = numpyro.sample("z", dist.CategoricalProbs(transition[z]))
         numpyro.sample("y", dist.Normal(3.0 * z, 1.0), obs=y_t)
         return z, None
 

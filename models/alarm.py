@@ -17,7 +17,6 @@ import numpy as np
 
 import probdl as pdl
 
-METHOD = None  # no method infers discrete sites yet
 MONITORS = {"HRBP": "HIGH", "HREKG": "HIGH", "BP": "LOW", "CVP": "LOW", "PCWP": "LOW"}
 
 program = pdl.tabulate(pdl.read_bif(str(files("pgmpy") / "utils/example_models/alarm.bif.gz")))

@@ -24,8 +24,6 @@ import numpy as np
 
 import probdl as pdl
 
-METHOD = None  # no method infers discrete sites yet
-
 program = pdl.tabulate(pdl.read_bif(str(files("pgmpy") / "utils/example_models/asia.bif.gz")))
 
 

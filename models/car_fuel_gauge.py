@@ -22,8 +22,6 @@ import numpyro.distributions as dist
 
 import probdl as pdl
 
-METHOD = None  # no method infers discrete sites yet
-
 
 def program(gauge=None):
     battery = numpyro.sample("battery", dist.Bernoulli(0.9))

@@ -6,7 +6,8 @@
     z_t ~ Categorical(transition[z_{t-1}])
     y_t ~ Poisson(rate[z_t])
 
-Hidden states form a chain, and each has an observation. At the parameters of largest likelihood, rate =
+Hidden states form a chain, and each has an observation. `infer` sums the chain out, samples rise and
+transition, and draws the states back. At the parameters of largest likelihood, rate =
 (15.472, 26.125) and transition = ((0.934, 0.066), (0.129, 0.871)), log p(y) = -342.318 nats; with one state,
 a Poisson distribution with a mean of 19.36, it is -391.919. A year says little alone: 21 earthquakes mean a
 busy time with probability 0.988 in 1939, amid busy years, and with 0.385 in 1918, after the last of them.
@@ -25,8 +26,6 @@ import numpyro.distributions as dist
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-
-METHOD = None  # no method infers discrete sites yet
 
 
 def program(y=None, *, num_years=107, num_states=2):

@@ -17,8 +17,6 @@ import numpyro.distributions as dist
 
 import probdl as pdl
 
-METHOD = None  # no method infers discrete sites yet
-
 
 def program(positive=None):
     cancer = numpyro.sample("cancer", dist.Bernoulli(0.01))

@@ -2,12 +2,13 @@
 
     sigma_level ~ LogNormal(log 50, 1),  sigma_flow ~ LogNormal(log 100, 1)
     x_0 ~ Normal(1000, 500)
-    x_t = x_{t-1} + sigma_level z_t,  z_t ~ Normal(0, 1)
+    x_t ~ Normal(x_{t-1}, sigma_level)
     y_t ~ Normal(x_t, sigma_flow)
 
 The local level model. Its graph is that of every sequence model: a chain of hidden states, each with an
-observation. `scan` says so in one step. It draws the steps z and not the levels, whose scale is unknown: then
-the sampler meets no funnel.
+observation. `scan` says so in one step. Given both sigmas all levels are jointly Gaussian: `infer` integrates
+them by a Kalman filter, samples the sigmas alone, and draws the levels back by a smoother. At the sigmas of
+largest likelihood, 38.33 and 122.88, log p(y) = -639.714 nats, and the level of 1970 is 798.4 +- 63.5.
 
 Source: Bishop & Bishop (2023), §11.3 (sequence models). Data: `statsmodels.datasets.nile`, the yearly flow at
 Aswan in 10^8 m^3, 1871-1970; Durbin & Koopman, Time Series Analysis by State Space Methods (2012), §2.2.
@@ -21,8 +22,6 @@ from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
 
-METHOD = pdl.NUTS(target_acceptance=0.99)
-
 
 def program(y=None, *, num_years=100):
     sigma_level = numpyro.sample("sigma_level", dist.LogNormal(jnp.log(50.0), 1))
@@ -30,8 +29,7 @@ def program(y=None, *, num_years=100):
     start = numpyro.sample("x_0", dist.Normal(1000, 500))
 
     def step(previous, flow):
-        z = numpyro.sample("z", dist.Normal(0, 1))
-        level = numpyro.deterministic("x", previous + sigma_level * z)
+        level = numpyro.sample("x", dist.Normal(previous, sigma_level))
         numpyro.sample("y", dist.Normal(level, sigma_flow), obs=flow)
         return level, None
 

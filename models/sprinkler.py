@@ -25,8 +25,6 @@ import numpyro.distributions as dist
 
 import probdl as pdl
 
-METHOD = None  # no method infers discrete sites yet
-
 
 def program(wet=None):
     cloudy = numpyro.sample("cloudy", dist.Bernoulli(0.5))

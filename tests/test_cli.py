@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+import probdl as pdl
 from probdl.cli import main
+from probdl.cli.running import with_counts
 
 ROOT = Path(__file__).parents[1]
 MODEL = '''
@@ -32,6 +35,7 @@ def model():
 
 METHOD = pdl.NUTS(num_samples=60, num_warmup=60, num_chains=2)
 '''
+PLAN = "Method: Exact()\n  bias  integrated by conjugacy  1 coordinate\n"
 
 
 @pytest.fixture
@@ -77,13 +81,60 @@ def test_run(coin, tmp_path, capsys):
     assert sorted(p.name for p in out.iterdir()) == ["graph.svg", "posterior.png", "result.nc"]
 
 
+@pytest.fixture
+def planned(coin):
+    coin.write_text(MODEL.partition("METHOD")[0])
+    return coin
+
+
+def test_plan(coin, capsys):
+    assert main(["plan", str(coin)]) == 0
+    assert capsys.readouterr().out == PLAN
+
+
+@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
+def test_a_file_without_a_method_follows_the_plan(planned, tmp_path, capsys):
+    out = tmp_path / "out"
+    counts = ["--num-samples", "40", "--num-warmup", "30", "--num-chains", "2"]  # no warm-up is needed
+    assert main(["run", str(planned), "--out", str(out), *counts]) == 0
+    printed = capsys.readouterr().out
+    for part in (PLAN, "Inferred with Exact(num_samples=40, num_chains=2) from key 0", "-2.996 nats"):
+        assert part in printed  # log B(4, 2) / B(1, 1) = -log 20
+    assert sorted(p.name for p in out.iterdir()) == ["graph.svg", "posterior.png", "result.nc"]
+
+
+def test_a_method_that_is_named_goes_before_the_plan(planned, tmp_path, capsys):
+    assert main(["run", str(planned), "--out", str(tmp_path / "out"), "--method", "Elimination"]) == 1
+    printed = capsys.readouterr()
+    assert "Method:" not in printed.out
+    assert "site 'bias' is not summed out" in printed.err
+
+
+COUNTS = Namespace(num_samples=7, num_warmup=5, num_chains=None)
+
+
+@pytest.mark.parametrize(
+    ("method", "counted"),
+    [
+        (pdl.NUTS(num_chains=3), pdl.NUTS(num_samples=7, num_warmup=5, num_chains=3)),
+        (pdl.Exact(num_chains=3), pdl.Exact(num_samples=7, num_chains=3)),
+        (
+            pdl.Marginalized(pdl.HMC(), sites=("z",)),
+            pdl.Marginalized(pdl.HMC(num_samples=7, num_warmup=5), sites=("z",)),
+        ),
+    ],
+)
+def test_counts_are_those_of_the_method_or_of_what_samples_the_rest(method, counted):
+    assert with_counts(method, COUNTS) == counted
+
+
 DISCRETE = '''
 """Two causes."""
 import numpyro
 import numpyro.distributions as dist
 import probdl as pdl
 
-METHOD = None
+METHOD = None  # the same as no such line
 
 
 def program():
@@ -105,11 +156,13 @@ def causes(tmp_path):
     return path
 
 
-def test_a_model_without_a_method_is_drawn(causes, tmp_path, capsys):
-    assert main(["run", str(causes), "--out", str(tmp_path / "out")]) == 0
-    printed = capsys.readouterr().out
-    assert "p(rain, sprinkler, wet) = p(rain) p(sprinkler) ∏_t p(wet[t] | rain, sprinkler)" in printed
-    assert "Nothing was inferred" in printed
+def test_a_model_that_nothing_infers_is_drawn(causes, tmp_path, capsys):
+    causes.write_text(DISCRETE.replace("dist.Bernoulli(0.2)", "dist.Poisson(0.2)"))
+    assert main(["run", str(causes), "--out", str(tmp_path / "out")]) == 1
+    printed = capsys.readouterr()
+    assert "○ rain" in printed.out
+    assert "Nothing can infer this model." in printed.out
+    assert "site 'rain' is discrete and cannot be summed out" in printed.err
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["graph.html", "graph.svg"]
 
 

@@ -31,6 +31,8 @@ EDGES = {
     "car_fuel_gauge": "battery>gauge fuel>gauge",
     "eight_schools": "mu>theta tau>theta z>theta theta>y",
     "eight_schools_centred": "mu>theta tau>theta theta>y",
+    "gaussian_graph": "grandfather>father father>son mother>son",
+    "gaussian_mixture": "low>mu gap>mu weight>z mu>y sigma>y z>y",
     "hidden_markov": "rise>rate transition>z_0 transition>z rate>y z_0>z z>z z>y",
     "hierarchical_regression": "mu>beta tau>beta z>beta beta>y sigma>y",
     "item_response": "easiness>y ability>y discrimination>y",
@@ -39,7 +41,7 @@ EDGES = {
     "lotka_volterra": "alpha>z beta>z gamma>z delta>z z_0>z z>y sigma>y",
     "medical_screening": "cancer>positive",
     "naive_bayes": "frequency>digit ink>inked digit>inked",
-    "nile": "sigma_level>x x_0>x z>x x>x x>y sigma_flow>y",
+    "nile": "sigma_level>x x_0>x x>x x>y sigma_flow>y",
     "poisson_regression": "beta>lambda lambda>y",
     "polynomial_regression": "w>curve curve>y sigma>y",
     "softmax_regression": "b>y w>y",
@@ -51,11 +53,13 @@ OBSERVED = {
     "alarm": "CVP PCWP HRBP HREKG BP",
     "asia": "asia dysp",
     "car_fuel_gauge": "gauge",
+    "gaussian_graph": "son",
     "medical_screening": "positive",
     "naive_bayes": "digit inked",
     "sprinkler": "wet",
 }
-DISCRETE = ("alarm", "asia", "car_fuel_gauge", "hidden_markov", "medical_screening", "sprinkler")
+EXACT = ("alarm", "asia", "car_fuel_gauge", "gaussian_graph", "medical_screening", "sprinkler")
+DISCRETE = {*EXACT, "gaussian_mixture", "hidden_markov"} - {"gaussian_graph"}
 FILES = sorted(FOLDER.glob("*.py"))
 HEAVY = ("bayesian_neural_network", "lotka_volterra")
 NUMBERS = [  # model, what else is observed, which site has which value, and the number of its docstring
@@ -103,12 +107,12 @@ def test_a_model_is_bound_to_its_data_and_its_graph_is_as_stated(name):
 
 
 @pytest.mark.parametrize("name", EDGES)
-def test_a_model_has_a_method_unless_sites_are_discrete(name):
+def test_a_model_leaves_its_discrete_sites_to_the_plan(name):
     module = load(name)
     discrete = [site.name for site in module.model().sites.values() if site.is_latent and site.is_discrete]
-    method = getattr(module, "METHOD", pdl.NUTS())
     assert (name in DISCRETE) == bool(discrete)
-    assert method is None if discrete else isinstance(method, pdl.Method)
+    assert isinstance(getattr(module, "METHOD", pdl.NUTS()), pdl.Method)
+    assert not (discrete and hasattr(module, "METHOD"))
 
 
 @pytest.mark.parametrize("name", EDGES)
@@ -132,15 +136,28 @@ def test_the_log_joint_is_finite_at_a_draw_of_the_prior(name):
     assert np.isfinite(float(model.log_joint(values)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in EDGES if name not in DISCRETE])
+def shortened(method):
+    """Return a method that draws, and warms up for, no more than 20 steps of 2 chains."""
+    if isinstance(method, pdl.Marginalized):
+        return dataclasses.replace(method, inner=shortened(method.inner))
+    counts = {"num_samples": 20, "num_warmup": 20, "num_chains": 2}
+    own = {field.name for field in dataclasses.fields(method)}
+    return dataclasses.replace(method, **{name: count for name, count in counts.items() if name in own})
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in EXACT else [pytest.mark.slow]) for name in EDGES]
+)
 def test_a_short_run_gives_finite_draws(name):
     module = load(name)
-    method = getattr(module, "METHOD", pdl.NUTS())
-    short = dataclasses.replace(method, num_samples=20, num_warmup=20, num_chains=2)
+    method = getattr(module, "METHOD", None) or pdl.plan(module.model()).method
+    assert isinstance(method, pdl.Exact) == (name in EXACT)
+    short = shortened(method)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InferenceWarning)
-        result = pdl.infer(module.model(), short, key=0)
+        result = pdl.infer(module.model(), short, key=0, progress=False)
+    assert {site for site, _ in site_variables(result.data["posterior"])} >= set(module.model().latents)
+    assert (result.log_evidence is not None) == (name in EXACT)
     for site, draws in site_variables(result.data["posterior"]):
         assert np.isfinite(draws.to_numpy()).all(), site
 
@@ -167,8 +184,10 @@ def probability(model, site, value):
 def test_a_number_of_a_docstring_is_the_sum_over_all_latents(name, known, asked, expected):
     module = load(name)
     ((site, value),) = asked.items()
-    found = probability(module.model().condition(**known), site, value)
+    model = module.model().condition(**known)
+    found = probability(model, site, value)
     assert f"{found:.{len(expected) - 2}f}" == expected
+    assert pdl.exact_posterior(model).probabilities(site)[value] == pytest.approx(found, rel=1e-5)
     assert expected in module.__doc__
 
 
@@ -176,6 +195,8 @@ def test_a_sprinkler_that_is_turned_on_says_nothing_of_the_sky():
     prior = pdl.Model(load("sprinkler").program)
     assert probability(prior.condition(sprinkler=1), "cloudy", 1) == pytest.approx(1 / 6)
     assert probability(prior.do(sprinkler=1), "cloudy", 1) == pytest.approx(1 / 2)
+    for model, expected in ((prior.condition(sprinkler=1), 1 / 6), (prior.do(sprinkler=1), 1 / 2)):
+        assert pdl.exact_posterior(model).probabilities("cloudy")[1] == pytest.approx(expected)
 
 
 def test_the_number_of_alarm_is_that_of_the_product_of_its_tables():
@@ -190,6 +211,9 @@ def test_the_number_of_alarm_is_that_of_the_product_of_its_tables():
     weights = np.einsum(*factors, [axis["LVFAILURE"]], optimize="greedy")
     assert f"{weights[0] / weights.sum():.3f}" == "0.701"
     assert network.states["LVFAILURE"][0] == "TRUE"
+    posterior = pdl.exact_posterior(module.model())
+    np.testing.assert_allclose(posterior.probabilities("LVFAILURE"), weights / weights.sum(), rtol=1e-9)
+    assert posterior.log_evidence == pytest.approx(np.log(weights.sum()))
 
 
 def earthquakes(num_years, rates, transition):
@@ -232,6 +256,92 @@ def test_the_numbers_of_the_earthquakes_are_those_in_print():
     counts = load("hidden_markov").data()["y"]
     assert counts[39] == counts[18] == 21
     assert f"{stats.poisson.logpmf(counts, counts.mean()).sum():.3f}" == "-391.919"
+
+
+def test_the_chain_of_the_earthquakes_is_summed_out_as_by_the_forward_recursion():
+    known = {"rise": np.diff(RATES, prepend=0), "transition": TRANSITION}
+    posterior = pdl.exact_posterior(load("hidden_markov").model().condition(**known))
+    total, marginals = earthquakes(107, RATES, TRANSITION)
+    prior = stats.expon.logpdf(known["rise"], scale=15).sum()  # and 0 for the uniform transitions
+    assert posterior.log_evidence == pytest.approx(total + prior, rel=1e-10)
+    np.testing.assert_allclose(posterior.probabilities("z"), marginals, rtol=1e-8)
+
+
+def test_the_level_of_the_nile_is_that_of_one_joint_gaussian():
+    module, sigmas = load("nile"), np.array([38.33, 122.88])
+    flow = module.data()["y"]
+    shared = 500**2 + sigmas[0] ** 2 * np.minimum.outer(np.arange(1, 101), np.arange(1, 101))
+    covariance = shared + sigmas[1] ** 2 * np.eye(100)
+    total = stats.multivariate_normal.logpdf(flow, np.full(100, 1000.0), covariance)
+    gain = np.linalg.solve(covariance, shared).T
+    mean, variance = 1000 + gain @ (flow - 1000), np.diagonal(shared - gain @ shared)
+    posterior = pdl.exact_posterior(module.model().condition(sigma_level=sigmas[0], sigma_flow=sigmas[1]))
+    prior = stats.lognorm.logpdf(sigmas, 1, scale=[50, 100]).sum()
+    assert posterior.log_evidence == pytest.approx(total + prior, rel=1e-10)
+    np.testing.assert_allclose(posterior.mean("x"), mean, rtol=1e-9)
+    np.testing.assert_allclose(posterior.variance("x"), variance, rtol=1e-7)
+    numbers = f"{total:.3f}", f"{mean[-1]:.1f}", f"{variance[-1] ** 0.5:.1f}"
+    assert numbers == ("-639.714", "798.4", "63.5")
+    assert all(number in module.__doc__ for number in numbers)
+
+
+def test_the_waits_of_old_faithful_are_a_mixture():
+    module = load("gaussian_mixture")
+    wait, (weight, mu, sigma) = (
+        module.data()["y"],
+        np.array([[0.361, 0.639], [54.615, 80.091], [5.871, 5.868]]),
+    )
+    assert (len(wait), f"{wait.mean():.3f}", f"{wait.std(ddof=1):.3f}") == (272, "70.897", "13.595")
+    joint = weight * stats.norm.pdf(wait[:, None], mu, sigma)
+    total, long = np.log(joint.sum(1)).sum(), joint[:, 1] / joint.sum(1)
+    known = {"low": mu[0], "gap": np.diff(mu), "weight": weight, "sigma": sigma}
+    posterior = pdl.exact_posterior(module.model().condition(**known))
+    prior = stats.norm.logpdf(mu[0], 60, 20) + stats.halfnorm.logpdf(np.diff(mu), scale=30).sum()
+    prior += stats.halfnorm.logpdf(sigma, scale=10).sum()  # and 0 for the uniform weights
+    assert posterior.log_evidence == pytest.approx(total + prior, rel=1e-10)
+    np.testing.assert_allclose(posterior.probabilities("z")[:, 1], long, rtol=1e-8)
+    one = stats.norm.logpdf(wait, wait.mean(), wait.std()).sum()
+    numbers = f"{total:.3f}", f"{one:.3f}", f"{long[wait == 66][0]:.3f}", f"{long[wait == 70][0]:.3f}"
+    assert numbers == ("-1034.002", "-1095.289", "0.394", "0.926")
+    assert all(number in module.__doc__ for number in numbers)
+
+
+HEIGHTS = ("grandfather", "father", "mother", "son")
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [({"son": 190.0}, ("183.09", "6.00", "179.60")), ({"son": 190.0, "mother": 175.0}, ("181.21", "178.64"))],
+)
+def test_the_heights_of_a_family_are_one_gaussian(known, expected):
+    module = load("gaussian_graph")
+    weights = np.array([[0, 0, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 0], [0, 0.5, 0.5, 0]])
+    paths = np.linalg.inv(np.eye(4) - weights)  # the recursions of the docstring, all nodes at once
+    mean = paths @ [176, 88, 163, 6.5]
+    covariance = paths @ np.diag(np.square([7, 6, 6.5, 5])) @ paths.T
+    seen = [name in known for name in HEIGHTS]
+    hidden = np.logical_not(seen)
+    values = np.array([known[name] for name in HEIGHTS if name in known])
+    gain = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[np.ix_(seen, hidden)]).T
+    after = mean[hidden] + gain @ (values - mean[seen])
+    left = covariance[np.ix_(hidden, hidden)] - gain @ covariance[np.ix_(seen, hidden)]
+    posterior = pdl.exact_posterior(module.model().condition(**known))
+    total = stats.multivariate_normal.logpdf(values, mean[seen], covariance[np.ix_(seen, seen)])
+    assert posterior.log_evidence == pytest.approx(total, rel=1e-10)
+    for i, name in enumerate(name for name in HEIGHTS if name not in known):
+        assert posterior.mean(name) == pytest.approx(after[i], rel=1e-10)
+        assert posterior.variance(name) == pytest.approx(left[i, i], rel=1e-8)
+    printed = {f"{number:.2f}" for number in (*after[:2], left[1, 1] ** 0.5)}
+    assert set(expected) <= printed
+    assert all(number in module.__doc__ for number in expected)
+
+
+@pytest.mark.slow
+def test_the_schools_without_a_method_have_no_funnel():
+    result = pdl.infer(load("eight_schools_centred").model(), key=0, progress=False)
+    diverged = int(result.data["sample_stats"]["diverging"].sum())
+    assert diverged < 0.01 * 4000
+    assert float(result["tau"].min()) < 0.1
 
 
 def test_the_posterior_of_naive_bayes_is_known():

@@ -49,9 +49,11 @@ def kinds_of(case):
     return {name: kind for name, kind in kinds.items() if name not in case.refused}
 
 
-def rest_of(model, found, draw=0):
+def rest_of(model, found):
     """Return values of the latents that are not integrated: a draw from the prior."""
-    return {name: prior_draws(model, draw + 1)[draw][name] for name in found.rest}
+    rest = [name for name in model.latents if name not in found.integrated]
+    drawn = prior_draws(model, 1)[0] if rest else {}
+    return {name: drawn[name] for name in rest}
 
 
 def answers(model, integral, values=None):
@@ -145,3 +147,68 @@ def check_against_brute_force(model, integral, values=None):
         )
     assert all(np.isfinite(slope).all() for slope in here.gradient.values())
     return here, exact
+
+
+def draws(model, integral, num_draws, values=None, seed=0):
+    """Return draws of the variables given everything else, by site (num_draws, *shape)."""
+    with Precision.DOUBLE.active():
+        values = {name: jnp.asarray(value) for name, value in (values or {}).items()}
+        keys = jax.random.split(jax.random.key(seed), num_draws)
+        found = _drawn(integral, keys, model.arrays(Precision.DOUBLE), values)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _drawn(integral, keys, arrays, values):
+    return jax.vmap(lambda key: integral.draw(key, arrays, values))(keys)
+
+
+def most_probable(model, integral, values=None):
+    """Return what is drawn without a key."""
+    with Precision.DOUBLE.active():
+        values = {name: jnp.asarray(value) for name, value in (values or {}).items()}
+        found = _most_probable(integral, model.arrays(Precision.DOUBLE), values)
+        return {name: np.asarray(value) for name, value in found.items()}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _most_probable(integral, arrays, values):
+    return integral.draw(None, arrays, values)
+
+
+def log_density(model, integral, values=None):
+    """Return the logarithm of the density of the data and the other latents."""
+    with Precision.DOUBLE.active():
+        values = {name: jnp.asarray(value) for name, value in (values or {}).items()}
+        return float(_log_density(integral, model.arrays(Precision.DOUBLE), values))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _log_density(integral, arrays, values):
+    return integral.log_density(arrays, values)
+
+
+def moments(exact):
+    """Return E[x] and E[x x'] of all elements of a mixture, and their (site, index), discrete ones first."""
+    table = exact.discrete
+    rows = len(table.log_joints)
+    discrete = np.concatenate([np.zeros((rows, 0)), *(x.reshape(rows, -1) for x in table.values.values())], 1)
+    points = np.concatenate([discrete, exact.means], 1)
+    second = (points.T * table.weights) @ points
+    d = discrete.shape[1]
+    second[d:, d:] += np.tensordot(table.weights, exact.covariances, 1)
+    order = [(name, i) for name, x in table.values.items() for i in np.ndindex(x.shape[1:])]
+    return table.weights @ points, second, [*order, *exact.gaussian.order]
+
+
+def check_moments(found, mean, second, errors=5):
+    """Check that draws (draws, elements) have first and second moments, within Monte Carlo errors.
+
+    What happens less than once in all draws may be missing: it adds ten draws' worth to the tolerance.
+    """
+    number = len(found)
+    products = found[:, :, None] * found[:, None, :]
+    size = 1 + np.abs(found).max() ** 2
+    for values, exact in ((found, mean), (products, second)):
+        error = values.std(0) / np.sqrt(number)
+        assert (np.abs(values.mean(0) - exact) <= errors * error + 10 * size / number * (error == 0)).all()

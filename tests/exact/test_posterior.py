@@ -1,0 +1,212 @@
+"""The exact posterior as an object: its numbers against brute force, and the words of its refusals."""
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+
+import probdl as pdl
+from tests.exact import programs
+from tests.exact.brute_force import enumerate_discrete, mixed
+
+DISCRETE = [
+    "crossed_plates",
+    "hmm_whose_last_state_is_read",
+    "vectors_of_bernoullis_in_a_plate",
+    pytest.param("mixture", marks=pytest.mark.slow),
+    pytest.param("hmm", marks=pytest.mark.slow),
+    pytest.param("one_of_each_support", marks=pytest.mark.slow),
+    pytest.param("loop_of_four", marks=pytest.mark.slow),
+]
+GAUSSIAN = [
+    "varying_slopes",
+    pytest.param("ar2", marks=pytest.mark.slow),
+    pytest.param("schools_with_known_tau", marks=pytest.mark.slow),
+    pytest.param("multivariate_normals", marks=pytest.mark.slow),
+]
+MIXED = [
+    "spike_and_slab",
+    pytest.param("mixture_with_noisy_readings", marks=pytest.mark.slow),
+    pytest.param("regime_of_a_chain", marks=pytest.mark.slow),
+]
+CONJUGATE = {
+    "beta_binomials_in_a_plate": ("p", 2.0 + programs.COUNTS[:4], 3.0 + 4 - programs.COUNTS[:4]),
+    "beta_geometric": ("p", 2.0 + len(programs.COUNTS), 3.0 + programs.COUNTS.sum()),
+}
+ROUNDING = 1e-9
+
+
+def both():
+    z = numpyro.sample("zone", dist.Bernoulli(0.4))
+    x = numpyro.sample("x", dist.Normal(2.0 * z, 1.0))
+    numpyro.sample("y", dist.Normal(x, 0.5), obs=1.2)
+
+
+def mixed_rate(y):
+    z = numpyro.sample("z", dist.Bernoulli(0.4))
+    rate = numpyro.sample("rate", dist.Gamma(jnp.where(z == 1, 9.0, 1.0), 1.0))
+    numpyro.sample("y", dist.Poisson(rate), obs=y)
+
+
+def excluded(y):
+    z = numpyro.sample("z", dist.Bernoulli(0.5))
+    table = jnp.array([[0.5, 0.5, 0.0], [0.1, 0.9, 0.0]])
+    numpyro.sample("verdict", dist.Categorical(table[z]), obs=y)
+
+
+BOTH = pdl.Model(both)
+
+
+@pytest.mark.parametrize("name", DISCRETE)
+def test_discrete_program(name):
+    model = programs.DISCRETE[name].model
+    exact, posterior = enumerate_discrete(model), pdl.exact_posterior(model)
+    assert posterior.log_evidence == pytest.approx(exact.log_evidence, rel=ROUNDING)
+    for site, marginal in exact.marginals.items():
+        found = posterior.probabilities(site)
+        assert found.shape == marginal.shape
+        np.testing.assert_allclose(found, marginal, atol=ROUNDING)
+    best = posterior.most_probable()
+    assert set(best) == set(model.latents)
+    assert model.log_joint(best) == pytest.approx(exact.most_probable()[1], rel=ROUNDING)
+
+
+@pytest.mark.parametrize("name", GAUSSIAN)
+def test_gaussian_program(name):
+    model = programs.GAUSSIAN[name].model
+    exact = mixed(model, model.latents).gaussian
+    posterior = pdl.exact_posterior(model)
+    assert posterior.log_evidence == pytest.approx(exact.log_evidence, rel=ROUNDING)
+    best = posterior.most_probable()
+    for site, mean in exact.mean.items():
+        assert posterior.mean(site).shape == mean.shape
+        np.testing.assert_allclose(posterior.mean(site), mean, rtol=ROUNDING, atol=ROUNDING)
+        np.testing.assert_allclose(posterior.variance(site), exact.variance(site), rtol=1e3 * ROUNDING)
+        np.testing.assert_allclose(best[site], mean, rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_mixed_program(name):
+    model = programs.MIXED[name].model
+    gaussian = [site for site in model.latents if not model.sites[site].is_discrete]
+    exact, posterior = mixed(model, gaussian), pdl.exact_posterior(model)
+    assert posterior.log_evidence == pytest.approx(exact.log_evidence, rel=ROUNDING)
+    for site, marginal in exact.discrete.marginals.items():
+        np.testing.assert_allclose(posterior.probabilities(site), marginal, atol=ROUNDING)
+    for site in gaussian:
+        mean = exact.gaussian.mean[site]
+        np.testing.assert_allclose(posterior.mean(site), mean, rtol=ROUNDING, atol=ROUNDING)
+        np.testing.assert_allclose(
+            posterior.variance(site), exact.gaussian.variance(site), rtol=1e3 * ROUNDING
+        )
+
+
+@pytest.mark.parametrize("name", CONJUGATE)
+def test_conjugate_program(name):
+    site, a, b = CONJUGATE[name]
+    posterior = pdl.exact_posterior(programs.CONJUGATE[name].model)
+    np.testing.assert_allclose(posterior.mean(site), a / (a + b), rtol=ROUNDING)
+    np.testing.assert_allclose(posterior.variance(site), a * b / (a + b) ** 2 / (a + b + 1), rtol=1e-7)
+
+
+def test_draws_have_the_joint_distribution():
+    exact = mixed(BOTH, ("x",))
+    drawn = pdl.exact_posterior(BOTH).sample(1, 4000)
+    assert set(drawn) == {"zone", "x"}
+    zone, x = drawn["zone"], drawn["x"]
+    share = exact.discrete.weights[1]
+    assert abs(zone.mean() - share) < 5 * np.sqrt(share * (1 - share) / 4000)
+    for state in (0, 1):
+        own = x[zone == state]
+        sd = np.sqrt(exact.covariances[state, 0, 0])
+        assert abs(own.mean() - exact.means[state, 0]) < 5 * sd / np.sqrt(len(own))
+        assert abs(own.var() - sd**2) < 5 * np.sqrt(2 / len(own)) * sd**2
+
+
+def test_same_key_same_draws():
+    posterior = pdl.exact_posterior(BOTH)
+    first, again, other = (posterior.sample(key, 50)["x"] for key in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+REFUSED = {
+    "misspelt": (
+        lambda: pdl.exact_posterior(BOTH).probabilities("zon"),
+        pdl.SiteNotFound,
+        r"Expected a latent site in the posterior; got 'zon'\. Did you mean 'zone'\?",
+    ),
+    "observed": (
+        lambda: pdl.exact_posterior(BOTH).mean("y"),
+        pdl.SiteNotFound,
+        "Expected a latent site in the posterior; got 'y'",
+    ),
+    "probabilities of a number": (
+        lambda: pdl.exact_posterior(BOTH).probabilities("x"),
+        ValueError,
+        r"Expected a discrete site; got 'x'\. Ask for `probabilities` of discrete sites",
+    ),
+    "mean of a state": (
+        lambda: pdl.exact_posterior(BOTH).mean("zone"),
+        ValueError,
+        "Expected a continuous site; got 'zone'",
+    ),
+    "variance of a state": (
+        lambda: pdl.exact_posterior(BOTH).variance("zone"),
+        ValueError,
+        "Expected a continuous site; got 'zone'",
+    ),
+    "most probable of both": (
+        lambda: pdl.exact_posterior(BOTH).most_probable(),
+        ValueError,
+        "Expected latents that are all discrete, or all Gaussian; got both",
+    ),
+    "mean of a mixture": (
+        lambda: pdl.exact_posterior(pdl.Model(mixed_rate, 3)).mean("rate"),
+        ValueError,
+        r"got 'rate', a mixture of them\. Draw from it with `sample`",
+    ),
+    "nothing latent": (
+        lambda: pdl.exact_posterior(BOTH.condition(zone=1, x=0.3)).log_evidence,
+        ValueError,
+        r"Expected a model with latent sites; got none\. Call model\.log_joint\(\{\}\)",
+    ),
+    "impossible": (
+        lambda: pdl.exact_posterior(pdl.Model(excluded, 2)),
+        ValueError,
+        r"got a log evidence of -inf: .*'verdict'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "text"), REFUSED.values(), ids=REFUSED.keys())
+def test_is_refused(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+STAYS = ["half_cauchy_scale", "infinite_support", "subsampled_plate"]
+
+
+@pytest.mark.parametrize("name", STAYS)
+def test_what_stays_is_named(name):
+    case = programs.NOT_EXACT[name]
+    with pytest.raises(
+        pdl.NotApplicable, match="exact_posterior is not applicable: '(.*)' cannot be"
+    ) as error:
+        pdl.exact_posterior(case.model)
+    text = str(error.value)
+    assert any(f"'{site}' cannot be integrated: " in text for site in case.refused)
+    assert text.endswith("Call infer(model, key=0): it integrates what it can and samples the rest.")
+
+
+def test_the_mean_of_a_mixture_is_drawn():
+    drawn = pdl.exact_posterior(pdl.Model(mixed_rate, 3)).sample(0, 4000)
+    # By hand: Gamma(a + 3, 2) given z, weighed by the negative binomial probability of 3 with shape a.
+    weights = np.array([0.6 * 0.5, 0.4 * 0.5**9 * (9 * 10 * 11 / 6)])
+    share = weights[1] / weights.sum()
+    assert abs(drawn["z"].mean() - share) < 5 * np.sqrt(share * (1 - share) / 4000)
+    for state, shape in ((0, 4.0), (1, 12.0)):
+        own = drawn["rate"][drawn["z"] == state]
+        assert abs(own.mean() - shape / 2) < 5 * np.sqrt(shape / 4 / len(own))
