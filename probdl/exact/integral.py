@@ -221,11 +221,15 @@ def check_size(variable: Variable, reason: str, most: float) -> None:
     """
     count = f"{np.exp(min(variable.log_size, 300.0)):.3g}"
     if variable.kind is Kind.DISCRETE and variable.log_size > most:
-        raise NotIntegrable(variable.name, f"{reason}: its elements would have {count} joint states")
+        raise NotIntegrable(
+            variable.name, f"{reason}: the elements of '{variable.name}' would have {count} joint states"
+        )
     if variable.kind is Kind.GAUSSIAN and variable.size > MOST_COORDINATES:
-        raise NotIntegrable(variable.name, f"{reason}: its elements would have a joint covariance of {count}")
+        raise NotIntegrable(
+            variable.name, f"{reason}: '{variable.name}' would have {count} joint coordinates"
+        )
     if variable.kind is Kind.CONJUGATE:
-        raise NotIntegrable(variable.name, f"{reason}: its elements are not independent")
+        raise NotIntegrable(variable.name, f"{reason}: the elements of '{variable.name}' are not independent")
 
 
 def digest_of(reads: Mapping[tuple[str, str], list[Read]], names: set[str]) -> str:

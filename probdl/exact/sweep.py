@@ -224,8 +224,9 @@ class Sweep:
                 f"Expected a way to remove {', '.join(left)}; found none. Report this program."
             )
         variable, axis = min(choices, key=lambda choice: choice[0].merging(choice[1]).log_size)
-        names = ", ".join(repr(ref.name) for p in self._with([variable.name]) for ref in p.refs)
-        return Unaligned(variable.name, axis, f"{names} meet across '{axis}'")
+        met = dict.fromkeys(ref.name for p in self._with([variable.name]) for ref in p.refs)
+        others = " and ".join(repr(name) for name in met if name != variable.name)
+        return Unaligned(variable.name, axis, f"'{variable.name}' meets {others} across '{axis}'")
 
     def _is_in_the_way(self, variable: Variable, axis: str) -> bool:
         """Whether a variable keeps an axis in a potential that others, which lack the axis, read as well."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Array
 
@@ -16,6 +17,9 @@ from probdl.inference.result import Result
 from probdl.program.datatree import check_labels
 from probdl.program.keys import as_key, check_key
 from probdl.program.model import Model
+
+if TYPE_CHECKING:
+    from probdl.inference.plan import Plan
 
 
 def infer(
@@ -72,27 +76,33 @@ def infer(
         0.7
     """
     check_key(key)
-    chosen = _checked(model, method)
+    _check_types(model, method)
+    chosen, followed = _chosen(model, method)
     model.check()
     check_labels(model.sites, dims or {}, coords or {})
     if reason := chosen.applicable(model):
         raise NotApplicable(type(chosen).__name__, reason, chosen.instead)
     compilation_cache.enable()
     options = Options(None if store is None else Path(store), overwrite, progress, dims or {}, coords or {})
-    return chosen.run(as_key(key), model, options)
+    result = chosen.run(as_key(key), model, options)
+    return result if followed is None else replace(result, plan=followed)
 
 
-def _checked(model: Model, method: Method | None) -> Method:
-    """Return the method: that of the plan if there is none."""
+def _check_types(model: Model, method: Method | None) -> None:
     for name, value, kind in (("model", model, Model), ("method", method, Method | None)):
         if not isinstance(value, kind):
             raise TypeError(
                 f"Expected {name} to be a {name.capitalize()}; got {value!r}. "
                 f"Call infer(Model(program, ...), NUTS(), key=0)."
             )
+
+
+def _chosen(model: Model, method: Method | None) -> tuple[Method, Plan | None]:
+    """Return the method; if none is given, that of the plan, and the plan."""
     if method is not None:
-        return method
-    from probdl.inference.plan import planned  # imports BlackJAX, which not all methods need
+        return method, None
+    from probdl.inference.plan import plan  # imports BlackJAX, which not all methods need
 
     model.check()
-    return planned(model)
+    followed = plan(model)
+    return followed.chosen, followed

@@ -42,16 +42,33 @@ class Plan:
         method: The method that is used, or None if there is none.
         steps: What is done with each latent site: the integrated ones in the order in which they go.
         cost: What is known of the cost of all together, in words.
+        why_not: Why NUTS cannot sample what is left; "" where it can.
     """
 
     method: Method | None
     steps: tuple[Step, ...]
     cost: str = ""
+    why_not: str = ""
 
     @property
     def obstacle(self) -> Step | None:
         """The site that leaves no method, if there is one."""
         return next((step for step in self.steps if step.action == "no method"), None)
+
+    @property
+    def chosen(self) -> Method:
+        """The method.
+
+        Raises:
+            NotApplicable: If there is none; the message names the site.
+        """
+        if self.method is not None:
+            return self.method
+        stuck = self.obstacle
+        if stuck is None:
+            raise NotApplicable("NUTS", self.why_not, NUTS().instead)
+        reason = f"site '{stuck.site}' is discrete and cannot be summed out: {stuck.reason}"
+        raise NotApplicable("infer", reason, "Observe it, bound its support, or make its plate smaller.")
 
     def __str__(self) -> str:
         """Return the table."""
@@ -118,28 +135,14 @@ def plan(model: Model) -> Plan:
     method: Method | None = asked if found.integral is not None else NUTS()
     if not found.rest and found.integral is not None:
         method = Exact()
-    if stuck or (isinstance(method, NUTS) and method.applicable(model)):
+    why_not = method.applicable(model) if isinstance(method, NUTS) else None
+    if stuck or why_not:
         method = None
     for name in model.latents:
         if name not in found.integrated:
             action = "no method" if name in stuck else "sampled by NUTS" if method else "not inferred"
             rows.append(Step(name, action, _size(model, name), found.reasons.get(name, "")))
-    return Plan(method, tuple(rows))
-
-
-def planned(model: Model) -> Method:
-    """Return the method that a plan names.
-
-    Raises:
-        NotApplicable: If there is none; the message names the site.
-    """
-    found = plan(model)
-    if found.method is not None:
-        return found.method
-    if found.obstacle is not None:
-        reason = f"site '{found.obstacle.site}' is discrete and cannot be summed out: {found.obstacle.reason}"
-        raise NotApplicable("infer", reason, "Observe it, bound its support, or make its plate smaller.")
-    raise NotApplicable("NUTS", str(NUTS().applicable(model)), NUTS().instead)
+    return Plan(method, tuple(rows), why_not=why_not or "")
 
 
 def _integrated(model: Model, found: Found) -> list[Step]:

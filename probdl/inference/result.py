@@ -137,7 +137,7 @@ class Result:
             ValueError: If it is no result; the message says what is missing.
         """
         data = files.read(Path(path))
-        return cls(data, diagnose(data))
+        return cls(data, diagnose(data), log_evidence=data.attrs.get("log_evidence"))
 
     def __repr__(self) -> str:
         """Return the sites and the status in a line."""

@@ -261,7 +261,7 @@ def test_round_trip(markov, tmp_path):
         path = markov.save(tmp_path / f"result.{ending}")
         loaded = pdl.Result.load(path)
         np.testing.assert_array_equal(loaded["z"], markov["z"])
-        assert loaded.data.attrs["log_evidence"] == markov.log_evidence
+        assert loaded.log_evidence == markov.log_evidence
         assert loaded.findings == markov.findings
 
 

@@ -10,7 +10,6 @@ import pytest
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.inference.plan import planned
 from tests.inference.programs import HEIGHTS, SIGMA, Y, centred_schools, gaussian
 
 LOCS = np.array([-2.0, 0.5, 3.0])
@@ -189,13 +188,15 @@ def test_html_escapes_names():
     assert "<td>&lt;b&gt;</td>" in pdl.plan(pdl.Model(program))._repr_html_()
 
 
-def test_planned_is_the_method_of_the_plan():
+def test_what_is_chosen_is_the_method_of_the_plan():
     for model in (SCHOOLS, LOGISTIC, pdl.Model(gaussian, HEIGHTS)):
-        assert planned(model) == pdl.plan(model).method
+        assert pdl.plan(model).chosen == pdl.plan(model).method
 
 
 def test_infer_follows_the_plan():
     model = pdl.Model(gaussian, HEIGHTS)
     result, asked = pdl.infer(model, key=0), pdl.infer(model, pdl.Exact(), key=0)
     assert result.data.attrs["method"] == repr(pdl.Exact())
+    assert str(result.plan) == str(pdl.plan(model))
+    assert asked.plan is None
     np.testing.assert_array_equal(result["mu"], asked["mu"])
