@@ -16,6 +16,7 @@ from probdl.inference.mcmc.nuts import NUTS
 from probdl.inference.method import Method, Options
 from probdl.inference.result import Result
 from probdl.program.model import Model
+from probdl.program.precision import Precision
 
 MOST_COORDINATES = 200
 
@@ -75,6 +76,9 @@ class Marginalized(Method):
 
     def applicable(self, model: Model) -> str | None:
         """Return what prevents it, if something does."""
+        if self.inner.precision is not Precision.DOUBLE:
+            name = self.inner.precision.value
+            return f"'inner' samples in {name}, in which integrals lose their digits; use Precision.DOUBLE"
         found = self.found(model)
         for name in self.sites or ():
             if name not in found.integrated:
