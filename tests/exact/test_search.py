@@ -49,9 +49,9 @@ REASONS = {
     "imputed_normals": "its distribution given the rest is improper",
 }
 REFUSED = {
-    "schools": "reads 'mu' and 'tau' and 'theta' together",
+    "schools": "not conjugate: HalfCauchy prior",
     "mixture_of_unknown_noise": "not conjugate: HalfNormal prior",
-    "normal_gamma": "reads 'mu' and 'tau' together",
+    "normal_gamma": "'mu' depends on it, integrated as well",
     "dirichlet_rows_of_an_observed_chain": "'z' reads more than one 'rows' along 'states'",
 }
 

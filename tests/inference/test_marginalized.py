@@ -350,6 +350,6 @@ def test_ranks_are_uniform():
     result = pdl.infer(model, pdl.Marginalized(inner), key=1)
     for name in ("tau", "mu", "theta"):
         drawn, truth = result[name].to_numpy()[0, ::thinning], prior[name].to_numpy()[0, 0]
-        ranks = (drawn < truth).sum(0)[:, 0]  # of theta the first group: its groups share a mu
+        ranks = (drawn < truth).sum(0).reshape(number, -1)[:, 0]  # of theta the first group: a mu is shared
         counts = np.bincount(ranks * bins // (draws + 1), minlength=bins)
         assert stats.chisquare(counts).pvalue > 1e-3
