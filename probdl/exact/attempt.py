@@ -30,7 +30,7 @@ class Search:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.reads = edges_of(model, random_only=True)
+        self.reads = edges_of(model, latent_only=True)
         self.arrays = model.arrays(Precision.DOUBLE)
         self.reasons: dict[str, str] = {}
         self.done: Integral | None = None

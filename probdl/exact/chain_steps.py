@@ -38,6 +38,11 @@ class ChainStep:
     transitions: Array
     emissions: Array
 
+    @property
+    def given(self) -> tuple[Ref, ...]:
+        """The variables of tables that they are distributed given."""
+        return self.others
+
     def draw(self, key: Array | None, known: Elements) -> dict[str, Array]:
         """Return the states of all steps."""
         arrays = [
@@ -81,16 +86,16 @@ class GaussianChainStep:
         names: The variables of a state.
         scan: The scan.
         axes: Their other axes.
-        discrete: The discrete variables that they are distributed given.
+        given: The variables of tables that they are distributed given.
         others: The Gaussian ones.
-        steps: The distribution of each state given the next: axes, states of the discrete ones, steps.
+        steps: The distribution of each state given the next: axes, states of the former, steps.
     """
 
     space: Space
     names: tuple[str, ...]
     scan: str
     axes: tuple[str, ...]
-    discrete: tuple[Ref, ...]
+    given: tuple[Ref, ...]
     others: tuple[Ref, ...]
     steps: Conditional
 
@@ -98,7 +103,7 @@ class GaussianChainStep:
         """Return the states of all steps."""
         lengths = tuple(self.space.lengths[axis] for axis in self.axes)
         count = int(np.prod(lengths))
-        arrays = [selected(self.space, self.axes, self.discrete, x, known) for x in self.steps]
+        arrays = [selected(self.space, self.axes, self.given, x, known) for x in self.steps]
         steps = Conditional(*(x.reshape(count, *x.shape[len(lengths) :]) for x in arrays))
         rest = [looked_up(self.space, ref, self.axes, known) for ref in self.others]
         border = jnp.concatenate([*rest, jnp.zeros((*lengths, 0), steps.offset.dtype)], -1).reshape(count, -1)

@@ -26,11 +26,15 @@ class Interpolation(NamedTuple):
         points: Values of the site at which the log-density is evaluated.
         design: The columns 1 and T(x) at these points.
         inverse: Pseudo-inverse of the design.
+        scale: Order of magnitude of the points.
+        further: Pseudo-inverse of the design with the columns of further statistics, if they were asked for.
     """
 
     points: Float[Array, " points *event"]
     design: Float[Array, "points coefficients"]
     inverse: Float[Array, "coefficients points"]
+    scale: float = 1.0
+    further: Float[Array, "columns points"] | None = None
 
 
 class Fit(NamedTuple):
@@ -59,16 +63,17 @@ class ConjugateState(NamedTuple):
     log_evidence: Float[Array, "*elements"]
 
 
-def interpolation(family: ExponentialFamily, scale: float = 1.0) -> Interpolation:
+def interpolation(family: ExponentialFamily, scale: float = 1.0, number: int | None = None) -> Interpolation:
     """Return the points and the linear map that read natural parameters off a log-density.
 
     Args:
         family: The family.
         scale: Order of magnitude of the values of the site. On the line and for vectors, larger than
             need be does no harm; proportions and angles have no scale.
+        number: How many points; None for twice as many as there are independent coefficients.
 
     Returns:
-        The interpolation, in float64: twice as many points as there are independent coefficients.
+        The interpolation, in float64.
 
     Example:
         >>> from probdl.distributions.positive import GammaFamily
@@ -76,14 +81,14 @@ def interpolation(family: ExponentialFamily, scale: float = 1.0) -> Interpolatio
         (6,)
     """
     unit = scale if can_be_scaled(family) else 1.0
-
-    square = design_at(family, near(family, 1 + family.dimension))
-    rank = np.linalg.matrix_rank(square / np.linalg.norm(square, axis=0), rtol=SAME)
-    points = scaled(family, near(family, 2 * int(rank)), unit)
+    if number is None:
+        square = design_at(family, near(family, 1 + family.dimension))
+        number = 2 * int(np.linalg.matrix_rank(square / np.linalg.norm(square, axis=0), rtol=SAME))
+    points = scaled(family, near(family, number), unit)
     design = design_at(family, points)
     norms = np.linalg.norm(design, axis=0)
     inverse = np.linalg.pinv(design / norms, rtol=SAME) / norms[:, None]
-    return Interpolation(points, design, inverse)  # pyright: ignore[reportArgumentType]
+    return Interpolation(points, design, inverse, unit)  # pyright: ignore[reportArgumentType]
 
 
 def fit(log_density: LogDensity, points: Interpolation) -> Fit:

@@ -1,19 +1,22 @@
-"""Which sites are conjugate given all others, by their certificates."""
+"""Which sites are conjugate given what is integrated after them, by their certificates."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from probdl.exact.attempt import Search, example
 from probdl.exact.certificate import candidates, certify
+from probdl.exact.conjugate import Interpolation, interpolation
 from probdl.exact.integral import Integral
 from probdl.exact.local import NotIntegrable, Unaligned
-from probdl.exact.potential import land, landing
+from probdl.exact.steps import ConjugateStep
 from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
 from probdl.program.sites import Site
@@ -40,7 +43,7 @@ def add_conjugate(search: Search, site: Site) -> None:
     if families:
         reason = f"not conjugate: {site.distribution} prior"
     for family in families:
-        variable = replace(plain, family=family)
+        variable = replace(plain, family=family, points=interpolation(family))
         if not _is_of(search, variable):
             continue
         kept = (search.done, search.steps)
@@ -57,19 +60,33 @@ def add_conjugate(search: Search, site: Site) -> None:
 
 
 def _is_of(search: Search, variable: Variable) -> bool:
-    """Whether the prior of a variable is of its family, if it reads nothing else that is integrated."""
+    """Whether the prior of a variable is of its family."""
     before = () if search.done is None else search.done.variables
     integral = search.integral([*before, variable])
     values = example(search, 0)
     values.pop(variable.name, None)
-
-    def log_density(x: Array) -> Array:
-        return elements_log_density(integral, variable.name, x, search.arrays, values, {variable.name})
-
     try:
+        log_density = functools.partial(_prior, integral, variable.name, search.arrays, values)
         return certify(log_density, variable.known_family).holds
     except (NotIntegrable, Unaligned):
         return True
+
+
+def _prior(integral: Integral, name: str, arrays: Arrays, values: Mapping[str, Array], x: Array) -> Array:
+    """Return the log-prior of each element of a variable, given any values of what else is integrated."""
+    whole, inputs = integral.locals(arrays, values)
+    found = jnp.zeros(())
+    for local in whole.all():
+        if local.name == name:
+            variables = [integral.space.variables[ref.name] for ref in local.refs]
+            found = found + local.run(inputs, [x if v.name == name else _any_element(v) for v in variables])
+    return found
+
+
+def _any_element(variable: Variable) -> Array:
+    if variable.kind is not Kind.GAUSSIAN:
+        return jnp.asarray(variable.states()[0])
+    return jnp.zeros(variable.local_shape, variable.nothing.dtype)
 
 
 def _support(site: Site) -> Any:
@@ -80,64 +97,41 @@ def _support(site: Site) -> Any:
     return support if site.event_dim else base(support)
 
 
-def _doubt(search: Search, variable: Variable) -> str:
-    """Return why the terms of a variable are not of its family, or nothing."""
-    if search.done is None:
-        return ""
+def _doubt(search: Search, added: Variable) -> str:
+    """Return why conjugate variables do not keep to their families when one is added, or nothing.
+
+    In the order in which they are removed; each is then interpolated at values of its own magnitude.
+    """
     for seed in range(PROBES):
-        integral, values = search.done, example(search, seed)
-
-        def log_density(x: Array, integral: Integral = integral, values: Any = values) -> Array:
-            return elements_log_density(integral, variable.name, x, search.arrays, values)
-
-        certificate = certify(log_density, variable.known_family)
-        if not certificate.holds:
-            return f"it is not conjugate: {variable.site.distribution} prior, and the terms that read it"
-        if not certificate.is_proper:
-            return "its conditional distribution is improper"
-        if seed == 0:
-            exact = replace(variable, points=certificate.interpolation)
-            others = [v for v in integral.variables if v.name != variable.name]
-            search.done = replace(integral, variables=(*others, exact))
+        for name in [step.names[0] for step in search.steps if isinstance(step, ConjugateStep)]:
+            done = search.done
+            if done is None:
+                return ""
+            log_density = functools.partial(_conditional, done, name, search.arrays, example(search, seed))
+            variable = done.space.variables[name]
+            certificate = certify(log_density, variable.known_family)
+            if not certificate.holds:
+                its = f"{added.site.distribution} prior, and the terms that read it"
+                other = f"'{name}' would not be conjugate any more, given what is left without it"
+                return f"it is not conjugate: {its}" if name == added.name else other
+            if not certificate.is_proper:
+                return "its conditional distribution is improper"
+            if seed == 0:
+                exact = replace(variable, points=certificate.interpolation)
+                changed = tuple(exact if v.name == name else v for v in done.variables)
+                search.done = replace(done, variables=changed)
     return ""
 
 
-def elements_log_density(
-    integral: Integral,
-    name: str,
-    x: Array,
-    arrays: Arrays,
-    values: Mapping[str, Array],
-    terms: Collection[str] | None = None,
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _conditional(
+    integral: Integral, name: str, arrays: Arrays, values: Mapping[str, Array], x: Array
 ) -> Array:
-    """Return the log-density of each element of a conjugate variable, discrete ones in their first state.
-
-    Args:
-        integral: The integral.
-        name: The variable.
-        x: The value of all of its elements.
-        arrays: The data.
-        values: The latents that are not integrated.
-        terms: The terms that count; None for all.
-
-    Returns:
-        Nats, over the axes of the variable.
-    """
-    whole, inputs = integral.locals(arrays, values)
-    space, found = integral.space, jnp.zeros(())
-    for local in whole.all():
-        own = [ref for ref in local.refs if ref.name == name]
-        if own and (terms is None or local.name in terms):
-            elements = [
-                x if ref.name == name else _any_element(space.variables[ref.name]) for ref in local.refs
-            ]
-            value = local.run(inputs, elements)
-            way = landing(space, local.axes, own)
-            found = found + (value if way is None else land(space, local.axes, local.start, way, value))
-    return found
-
-
-def _any_element(variable: Variable) -> Array:
-    if variable.kind is Kind.DISCRETE:
-        return jnp.asarray(variable.states()[0])
-    return jnp.zeros(variable.local_shape, variable.nothing.dtype)
+    """Return the log-density of each element of a conjugate variable, given what is integrated after it."""
+    variable = integral.space.variables[name]
+    count = 1 + variable.known_family.dimension
+    point = Interpolation(x[None], jnp.zeros((1, count)), jnp.zeros((count, 1)))
+    others = [replace(v, points=point) if v.name == name else v for v in integral.variables]
+    steps = replace(integral, variables=tuple(others)).swept(arrays, values).steps
+    table = next(s.table for s in steps if isinstance(s, ConjugateStep) and s.name == name)[..., 0]
+    return jnp.where(jnp.isneginf(table), 0, table)

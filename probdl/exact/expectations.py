@@ -11,12 +11,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from probdl.exact.conjugate_integral import with_further
 from probdl.exact.integral import Integral
 from probdl.exact.potential import Potential
 from probdl.exact.steps import ConjugateStep
+from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
 from probdl.program.handlers import Fix
 from probdl.program.target import latent_values, log_probs, total
+
+UNITS = (1.0, 2.5)
+AGREE = 1e-6
 
 
 class Expectations(NamedTuple):
@@ -54,7 +59,7 @@ def expectations(integral: Integral, arrays: Arrays, values: Mapping[str, Array]
     def total(parts: list[tuple]) -> tuple[Array, Any]:
         extra = [_with(probe, part) for probe, part in zip(probes, parts, strict=True)]
         swept = integral.swept(arrays, values, extra)
-        single = [s for s in swept.steps if isinstance(s, ConjugateStep) and not s.discrete]
+        single = [s for s in swept.steps if isinstance(s, ConjugateStep) and not s.given]
         return swept.log_normalizer, {step.name: step.natural for step in single}
 
     parts = [(probe.log, probe.linear, probe.precision) for probe in probes]
@@ -64,6 +69,54 @@ def expectations(integral: Integral, arrays: Arrays, values: Mapping[str, Array]
         {n: s[i] for n, s in zip(names, slopes, strict=True) if s[i] is not None} for i in range(3)
     )
     return Expectations(log_evidence, log, linear, precision, natural)
+
+
+def moments(integral: Integral, arrays: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the posterior means and second moments of the coordinates of continuous variables.
+
+    Where conjugate variables are integrated, expectations are read off at points, exact for what is linear in
+    some statistics; other points give the same answer then.
+
+    Args:
+        integral: The integral, over all latents.
+        arrays: The data.
+
+    Returns:
+        Both by variable, the axes first; NaN where points disagree, so that no moment is known, inf where
+        it is infinite.
+    """
+    (mean, square), (other, other_square) = (_moments(_widened(integral, unit), arrays) for unit in UNITS)
+    size = {name: jnp.sqrt(jnp.abs(value)) for name, value in square.items()}
+    return jax.tree.map(_agreed, mean, other, size), jax.tree.map(_agreed, square, other_square, square)
+
+
+def _widened(integral: Integral, unit: float) -> Integral:
+    def widened(v: Variable) -> Variable:
+        if v.kind is not Kind.CONJUGATE:
+            return v
+        return replace(v, points=with_further(v.known_family, unit * v.known_points.scale))
+
+    return replace(integral, variables=tuple(widened(v) for v in integral.variables))
+
+
+def _moments(integral: Integral, arrays: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+    known = expectations(integral, arrays, {})
+    first, second = {}, {}
+    for v in integral.variables:
+        if v.kind is Kind.GAUSSIAN:
+            first[v.name] = known.linear[v.name]
+            second[v.name] = -2 * jnp.diagonal(known.precision[v.name], axis1=-2, axis2=-1)
+        elif v.kind is Kind.CONJUGATE:
+            values = jnp.asarray(v.states()).reshape(v.size, -1)
+            first[v.name] = known.log[v.name] @ values
+            second[v.name] = known.log[v.name] @ values**2
+    return first, second
+
+
+def _agreed(one: Array, other: Array, size: Array) -> Array:
+    infinite = ~jnp.isfinite(one) & ~jnp.isfinite(other)
+    same = jnp.abs(one - other) <= AGREE * size
+    return jnp.where(infinite, jnp.inf, jnp.where(same, one, jnp.nan))
 
 
 def _with(probe: Potential, part: tuple) -> Potential:
@@ -91,7 +144,8 @@ def draws(integral: Integral, keys: Array, arrays: Arrays) -> tuple[dict[str, Ar
     steps = integral.swept(arrays, {}).steps
 
     def once(key: Array) -> tuple[dict[str, Array], Array]:
-        trace = integral.bound.trace(arrays, Fix(None, integral.drawn(key, steps), dict(integral.scan_of)))
+        drawn = integral.drawn(key, steps, arrays, {})
+        trace = integral.bound.trace(arrays, Fix(None, drawn, dict(integral.scan_of)))
         return latent_values(trace), total(log_probs(trace), jnp.result_type(float))
 
     return jax.lax.map(once, keys)

@@ -136,12 +136,33 @@ class Integral:
             Values of the sites.
         """
         operation = Operation.SUM if key is not None else Operation.MAXIMUM
-        return self.drawn(key, self.swept(arrays, values, operation=operation).steps)
+        return self.drawn(key, self.swept(arrays, values, operation=operation).steps, arrays, values)
 
-    def drawn(self, key: Array | None, steps: tuple[Step, ...]) -> dict[str, Array]:
-        """Go back through the steps of an elimination: values of the sites."""
+    def drawn(
+        self, key: Array | None, steps: tuple[Step, ...], arrays: Arrays, values: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """Go back through the steps of an elimination.
+
+        What is distributed given a conjugate variable is known at its points alone: once this is drawn, the
+        rest is eliminated again.
+
+        Args:
+            key: A key; without one each variable has its most probable value.
+            steps: The steps.
+            arrays: The data.
+            values: The other latents.
+
+        Returns:
+            Values of the sites.
+        """
         known: dict[str, Array] = {}
+        conjugate = {v.name: v for v in self.variables if v.kind is Kind.CONJUGATE}
         for number, step in enumerate(reversed(steps)):
+            if key is not None and any(ref.name in conjugate for ref in step.given):
+                fixed = {n: self.value(v, known[n]) for n, v in conjugate.items() if n in known}
+                rest = replace(self, variables=tuple(v for v in self.variables if v.name not in fixed))
+                inner = rest.draw(jax.random.fold_in(key, number), arrays, {**values, **fixed})
+                return fixed | inner
             known |= step.draw(None if key is None else jax.random.fold_in(key, number), known)
         return {variable.name: self.value(variable, known[variable.name]) for variable in self.variables}
 
@@ -158,14 +179,10 @@ class Integral:
         for v in self.variables:
             axes = self.space.ordered(set(v.axes))
             shape = tuple(self.space.lengths[axis] for axis in axes)
-            if v.kind is Kind.DISCRETE:
-                found.append(Potential(axes, (Ref(v.name),), jnp.zeros((*shape, v.size))))
-                continue
-            size = v.size if v.kind is Kind.GAUSSIAN else v.known_family.dimension
-            precision = jnp.zeros((*shape, size, size)) if v.kind is Kind.GAUSSIAN else None
-            found.append(
-                Potential(axes, (Ref(v.name),), jnp.zeros(shape), jnp.zeros((*shape, size)), precision)
-            )
+            table = shape if v.kind is Kind.GAUSSIAN else (*shape, v.size)
+            linear = jnp.zeros((*shape, v.size)) if v.kind is Kind.GAUSSIAN else None
+            precision = jnp.zeros((*shape, v.size, v.size)) if v.kind is Kind.GAUSSIAN else None
+            found.append(Potential(axes, (Ref(v.name),), jnp.zeros(table), linear, precision))
         return found
 
 

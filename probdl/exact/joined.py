@@ -57,7 +57,7 @@ def joint_quadratic(
         log = log + spread(space, potential, discrete, potential.log)
         if potential.linear is None or potential.precision is None:
             continue
-        own = [ref for ref in potential.refs if not space.is_discrete(ref)]
+        own = [ref for ref in potential.refs if not space.is_tabulated(ref)]
         places = np.concatenate(
             [starts[key_of(ref)] + np.arange(space.variables[ref.name].size) for ref in own]
         )
@@ -90,24 +90,6 @@ def embedded(whole: Array, part: Array, places: tuple[np.ndarray, ...]) -> Array
     wide = jnp.zeros((*part.shape[: -len(places)], *last), part.dtype)
     index = np.ix_(*places) if len(places) > 1 else places
     return whole + wide.at[(..., *index)].set(part)
-
-
-def joint_natural(
-    space: Space, potentials: Sequence[Potential], discrete: Sequence[Ref]
-) -> tuple[Array, Array]:
-    """Return a product of potentials as a function of one conjugate variable.
-
-    Args:
-        space: The variables.
-        potentials: The potentials, over the same axes.
-        discrete: The discrete variables that the function depends on, in order.
-
-    Returns:
-        Logarithm of the constant, and natural parameters: axes, states, and parameters.
-    """
-    log: Any = sum(spread(space, p, discrete, p.log) for p in potentials)
-    natural: Any = sum(spread(space, p, discrete, p.linear) for p in potentials if p.linear is not None)
-    return log, natural
 
 
 def quadratic(

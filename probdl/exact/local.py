@@ -13,11 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from probdl.exact.jaxprs import part
 from probdl.exact.scan_equation import ScanEquation
 from probdl.exact.variables import Ref, Variable
 from probdl.exact.window import Window, windows
 from probdl.graphs.relation import Position, Read
+from probdl.program.jaxprs import part
 from probdl.program.sites import Site
 from probdl.program.terms import Terms
 

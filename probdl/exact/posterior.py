@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.errors import NotApplicable, SiteNotFound
-from probdl.exact.expectations import Expectations, draws, expectations, most_probable
+from probdl.exact.expectations import Expectations, draws, expectations, moments, most_probable
 from probdl.exact.integral import Integral
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.search import Found, find
@@ -130,23 +130,31 @@ class ExactPosterior:
         """
         return self._moment(name, "variance")
 
+    @functools.cached_property
+    def _moments(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        with Precision.DOUBLE.active():
+            return moments(self._integral, self.model.arrays(Precision.DOUBLE))
+
     def _moment(self, name: str, what: str) -> np.ndarray:
         variable = self._variable(name, Kind.GAUSSIAN, Kind.CONJUGATE)
         known = self._expectations
-        if variable.kind is Kind.CONJUGATE:
-            if name not in known.natural:
-                raise ValueError(
-                    f"Expected a site whose posterior is one distribution; got '{name}', a mixture of them. "
-                    f"Draw from it with `sample`."
-                )
+        if name in known.natural:
             with Precision.DOUBLE.active():
                 distribution = variable.known_family.distribution(known.natural[name])
                 return self._unpacked(variable, getattr(distribution, what))
-        mean = np.asarray(known.linear[name])
-        if what == "mean":
-            return self._unpacked(variable, mean)
-        second = -2 * np.diagonal(np.asarray(known.precision[name]), axis1=-2, axis2=-1)
-        return self._unpacked(variable, second - mean**2)
+        if all(v.kind is not Kind.CONJUGATE for v in self._integral.variables):
+            mean = np.asarray(known.linear[name])
+            second = -2 * np.diagonal(np.asarray(known.precision[name]), axis1=-2, axis2=-1)
+        else:
+            mean, second = (np.asarray(found[name]) for found in self._moments)
+            if np.isinf(mean).any() and variable.kind is Kind.GAUSSIAN:
+                mean = np.asarray(known.linear[name])
+            if np.isnan(mean if what == "mean" else second).any():
+                raise ValueError(
+                    f"Expected a site whose moments have a closed form; got '{name}', a mixture over what is "
+                    f"conjugate. Draw from it with `sample`."
+                )
+        return self._unpacked(variable, mean if what == "mean" else second - mean**2)
 
     def most_probable(self) -> dict[str, np.ndarray]:
         """Return the most probable values of all latents together.

@@ -35,21 +35,21 @@ class Space:
         """Return the axes along which a ref reads the same position."""
         return tuple(axis for axis in self.variables[ref.name].axes if axis not in ref.gathered)
 
-    def is_discrete(self, ref: Ref) -> bool:
-        """Whether a ref is to a discrete variable."""
-        return self.variables[ref.name].kind is Kind.DISCRETE
+    def is_tabulated(self, ref: Ref) -> bool:
+        """Whether a ref is to a variable of tables: a discrete one, or a conjugate one at its points."""
+        return self.variables[ref.name].kind is not Kind.GAUSSIAN
 
 
 @dataclass(frozen=True, eq=False)
 class Potential:
-    """A function of variables: a table over the discrete ones, of functions of the others.
+    """A function of variables: a table over the discrete and conjugate ones, of functions of Gaussian ones.
 
     Attributes:
         axes: Its plates and scans. An array has length one along those that it does not depend on.
-        refs: What it reads, discrete variables first.
-        log: Its logarithm where all others are zero: axes, then states of the discrete variables.
-        linear: Linear coefficients of Gaussian variables, one after the other, or natural parameters of a
-            conjugate one; None without these. Axes, states, coefficients.
+        refs: What it reads, variables of tables first.
+        log: Its logarithm where all others are zero: axes, then states of the former (points, if conjugate).
+        linear: Linear coefficients of Gaussian variables, one after the other; None without these. Axes,
+            states, coefficients.
         precision: Minus the second derivatives by Gaussian variables, or None.
         start: The first step of its scan that it holds for.
     """
@@ -209,8 +209,8 @@ def scope_of(space: Space, potentials: Sequence[Potential]) -> tuple[list[Ref], 
     found: dict[tuple, Ref] = {}
     for ref in (ref for potential in potentials for ref in potential.refs):
         found.setdefault(key_of(ref), ref)
-    discrete = [ref for ref in found.values() if space.is_discrete(ref)]
-    return discrete, [ref for ref in found.values() if not space.is_discrete(ref)]
+    discrete = [ref for ref in found.values() if space.is_tabulated(ref)]
+    return discrete, [ref for ref in found.values() if not space.is_tabulated(ref)]
 
 
 def key_of(ref: Ref) -> tuple:
@@ -220,7 +220,7 @@ def key_of(ref: Ref) -> tuple:
 
 def spread(space: Space, potential: Potential, discrete: Sequence[Ref], array: Array) -> Array:
     """Return an array of a potential as a table over all of some discrete refs, of length one for others."""
-    own = [key_of(ref) for ref in potential.refs if space.is_discrete(ref)]
+    own = [key_of(ref) for ref in potential.refs if space.is_tabulated(ref)]
     lead = len(potential.axes)
     wanted = [key_of(ref) for ref in discrete]
     order = [own.index(key) for key in wanted if key in own]

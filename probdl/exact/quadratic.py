@@ -16,10 +16,10 @@ from jax.extend.core import Literal
 from jaxtyping import Array
 
 from probdl.exact.integral import Integral
-from probdl.exact.jaxprs import part
 from probdl.exact.local import Local, NotIntegrable
 from probdl.exact.variables import Kind, Ref, Variable
 from probdl.program.bound import Arrays
+from probdl.program.jaxprs import part
 
 KINKS = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "sign", "abs", "max", "min", "clamp", "sort", "top_k"}

@@ -11,8 +11,8 @@ import jax
 from jax.extend.core import ClosedJaxpr, Literal  # pyright: ignore[reportPrivateImportUsage]
 from jaxtyping import Array
 
-from probdl.exact.jaxprs import Part, inputs_of, part
 from probdl.graphs.dataflow import scan_counts
+from probdl.program.jaxprs import Part, inputs_of, part
 from probdl.program.terms import Terms
 
 Arrays = tuple[Array, ...]

@@ -91,7 +91,7 @@ def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind]) ->
             _guard(search)
         if Kind.CONJUGATE in kinds:
             done = set() if search.done is None else {v.name for v in search.done.variables}
-            for site in latents:
+            for site in sorted(latents, key=lambda site: -int(np.prod(site.shape))):
                 if not site.is_discrete and site.name not in done:
                     add_conjugate(search, site)
     return _found(search)

@@ -27,6 +27,11 @@ class Step(Protocol):
         """The variables."""
         ...
 
+    @property
+    def given(self) -> tuple[Ref, ...]:
+        """The variables of tables that they are distributed given."""
+        ...
+
     def draw(self, key: Array | None, known: Elements) -> dict[str, Array]:
         """Return values of the elements: drawn, or the most probable ones without a key.
 
@@ -117,6 +122,11 @@ class DiscreteStep:
         """The variable, as one of several."""
         return (self.name,)
 
+    @property
+    def given(self) -> tuple[Ref, ...]:
+        """The variables of tables that it is distributed given."""
+        return self.others
+
     def draw(self, key: Array | None, known: Elements) -> dict[str, Array]:
         """Return the states of the elements."""
         logits = selected(self.space, self.axes, self.others, self.table, known)
@@ -133,15 +143,15 @@ class GaussianStep:
         space: The variables.
         name: The variable.
         axes: Its axes.
-        discrete: The discrete variables that it is distributed given.
+        given: The variables of tables that it is distributed given.
         others: The Gaussian ones.
-        conditional: Its distribution: axes, states of the discrete ones, coordinates.
+        conditional: Its distribution: axes, states of the former, coordinates.
     """
 
     space: Space
     name: str
     axes: tuple[str, ...]
-    discrete: tuple[Ref, ...]
+    given: tuple[Ref, ...]
     others: tuple[Ref, ...]
     conditional: Conditional
 
@@ -153,7 +163,7 @@ class GaussianStep:
     def draw(self, key: Array | None, known: Elements) -> dict[str, Array]:
         """Return the values of the elements."""
         given = Conditional(
-            *(selected(self.space, self.axes, self.discrete, array, known) for array in self.conditional)
+            *(selected(self.space, self.axes, self.given, array, known) for array in self.conditional)
         )
         shape = tuple(self.space.lengths[axis] for axis in self.axes)
         rest = [looked_up(self.space, ref, self.axes, known) for ref in self.others]
@@ -169,15 +179,17 @@ class ConjugateStep:
         space: The variables.
         name: The variable.
         axes: Its axes.
-        discrete: The discrete variables that it is distributed given.
+        given: The variables of tables that it is distributed given.
+        table: Logarithm of its density at its points: axes, states of the others, points.
         family: Its family.
-        natural: Natural parameters: axes, states of the discrete ones, parameters.
+        natural: Natural parameters: axes, states of the others, parameters.
     """
 
     space: Space
     name: str
     axes: tuple[str, ...]
-    discrete: tuple[Ref, ...]
+    given: tuple[Ref, ...]
+    table: Array
     family: ExponentialFamily
     natural: Array
 
@@ -188,7 +200,7 @@ class ConjugateStep:
 
     def draw(self, key: Array | None, known: Elements) -> dict[str, Array]:
         """Return the values of the elements; without a key their means."""
-        natural = selected(self.space, self.axes, self.discrete, self.natural, known)
+        natural = selected(self.space, self.axes, self.given, self.natural, known)
         distribution = self.family.distribution(natural)
         value = distribution.mean if key is None else distribution.sample(key)
         shape = tuple(self.space.lengths[axis] for axis in self.axes)

@@ -16,8 +16,9 @@ from jaxtyping import Array
 
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep, log_maximum_of_paths, log_sum_of_paths
 from probdl.exact.chains import chain_arrays, gaussian_chain
+from probdl.exact.conjugate_integral import integrated
 from probdl.exact.gaussian_integral import integrate
-from probdl.exact.joined import joint_natural, joint_quadratic, joint_table, over_batch, quadratic
+from probdl.exact.joined import joint_quadratic, joint_table, over_batch, quadratic
 from probdl.exact.local import Unaligned
 from probdl.exact.potential import Potential, Space, scope_of, settled
 from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
@@ -119,13 +120,13 @@ class Sweep:
             lagged = any(ref.lag for ref in potential.refs)
             if potential.axes != axes or lagged or len(own) > 1 or own[0].at or potential.start:
                 return False
-            if variable.kind is Kind.DISCRETE and potential.linear is not None:
+            if variable.kind is not Kind.GAUSSIAN and potential.linear is not None:
                 return False
         return True
 
     def _cost(self, variable: Variable) -> tuple[float, float]:
         discrete, others = scope_of(self.space, self._with([variable.name]))
-        size = math.prod(self.space.variables[ref.name].size for ref in discrete)
+        size = math.prod(self.space.variables[ref.name].weight for ref in discrete)
         border = sum(self.space.variables[ref.name].size for ref in others)
         elements = math.prod(self.space.lengths[axis] for axis in variable.axes)
         return float(size) * max(border, 1) ** 2, -float(elements)
@@ -150,7 +151,7 @@ class Sweep:
                 return False
             if Kind.DISCRETE in kinds and potential.linear is not None:
                 return False
-        return len(kinds) == 1
+        return len(kinds) == 1 and Kind.CONJUGATE not in kinds
 
     def _remove(self, variable: Variable) -> None:
         touching = self._with([variable.name])
@@ -190,11 +191,15 @@ class Sweep:
     def _integrate_conjugate(
         self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
     ) -> tuple[Potential, Step]:
-        discrete, _ = scope_of(self.space, touching)
-        log, natural = joint_natural(self.space, touching, discrete)
-        family = variable.known_family
-        new = Potential(axes, tuple(discrete), log + family.log_normalizer(natural))
-        return new, ConjugateStep(self.space, variable.name, axes, tuple(discrete), family, natural)
+        listed, _ = scope_of(self.space, touching)
+        own = [ref for ref in listed if ref.name == variable.name]
+        others = [ref for ref in listed if ref.name != variable.name]
+        table = joint_table(self.space, touching, [*others, *own])
+        log, natural = integrated(variable.known_points, variable.known_family, table)
+        step = ConjugateStep(
+            self.space, variable.name, axes, tuple(others), table, variable.known_family, natural
+        )
+        return Potential(axes, tuple(others), log), step
 
     def _remove_chain(self, scan: str, names: tuple[str, ...]) -> None:
         touching = self._with(names)

@@ -1,18 +1,16 @@
-"""Terms as potentials: tables over discrete variables, quadratic functions of Gaussian ones."""
+"""Terms as potentials: tables over discrete and conjugate variables, quadratic functions of Gaussian ones."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from probdl.exact.conjugate import interpolation, solve
-from probdl.exact.local import Local, NotIntegrable
+from probdl.exact.local import Local
 from probdl.exact.potential import Potential, Space, land, landing
-from probdl.exact.variables import Kind, Ref, Variable
+from probdl.exact.variables import Ref
 
 
 def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
@@ -29,9 +27,9 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
     Returns:
         The potential.
     """
-    discrete = [ref for ref in local.refs if space.is_discrete(ref)]
-    others = [ref for ref in local.refs if not space.is_discrete(ref)]
-    refs = (*discrete, *others)
+    listed = [ref for ref in local.refs if space.is_tabulated(ref)]
+    others = [ref for ref in local.refs if not space.is_tabulated(ref)]
+    refs = (*listed, *others)
     places = [local.refs.index(ref) for ref in refs]
     way = landing(space, local.axes, refs)
 
@@ -41,8 +39,8 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
         return value if way is None else land(space, local.axes, local.start, way, value)
 
     axes = local.axes if way is None else way.axes
-    states = [jnp.asarray(space.variables[ref.name].states()) for ref in discrete]
-    run = _function(space, others, term, local.name)
+    states = [jnp.asarray(space.variables[ref.name].states()) for ref in listed]
+    run = _function(space, others, term)
     for i in reversed(range(len(states))):
         run = jax.vmap(run, in_axes=tuple(0 if k == i else None for k in range(len(states))))
     found = run(*states)
@@ -63,20 +61,12 @@ Parts = tuple[Array, Array | None, Array | None]
 
 
 def _function(
-    space: Space, others: Sequence[Ref], term: Callable[[Sequence[Array]], Array], name: str
+    space: Space, others: Sequence[Ref], term: Callable[[Sequence[Array]], Array]
 ) -> Callable[..., Parts]:
-    """Return what maps one state of each discrete ref to the function of the other refs."""
-    variables = [space.variables[ref.name] for ref in others]
-    if not variables:
+    """Return what maps one state of each ref of tables to the quadratic function of the other refs."""
+    if not others:
         return lambda *states: (term(states), None, None)
-    conjugate = [variable for variable in variables if variable.kind is Kind.CONJUGATE]
-    if conjugate and len(variables) > 1:
-        beside = dict.fromkeys(v.name for v in variables if v.name not in (conjugate[-1].name, name))
-        too = f" and on {' and '.join(map(repr, beside))}" if beside else ""
-        raise NotIntegrable(conjugate[-1].name, f"'{name}' depends on it{too}, integrated as well")
-    if conjugate:
-        return functools.partial(_interpolated, variables[0], term)
-    sizes = [variable.size for variable in variables]
+    sizes = [space.variables[ref.name].size for ref in others]
 
     def expanded(*states: Array) -> Parts:
         def along(u: Array) -> Array:
@@ -91,13 +81,3 @@ def _function(
         return along(zero), jax.grad(along)(zero), -jax.jacfwd(jax.grad(along))(zero)
 
     return expanded
-
-
-def _interpolated(variable: Variable, term: Callable[[Sequence[Array]], Array], *states: Array) -> Parts:
-    points = variable.points
-    if points is None:
-        with jax.ensure_compile_time_eval():
-            points = interpolation(variable.known_family)
-    values = jax.vmap(lambda x: term([*states, x]))(jnp.asarray(points.points))
-    found = solve(points, values)
-    return found.log_constant, found.natural, None

@@ -81,7 +81,7 @@ class Variable:
         kind: How it is integrated.
         merged: Plates and scans whose elements are one joint value, not elements side by side.
         family: The family of its conditional distribution, where it is conjugate.
-        points: Where its log-density is evaluated then.
+        points: Where its log-density is evaluated then: its states, as far as an elimination is concerned.
     """
 
     site: Site
@@ -94,11 +94,13 @@ class Variable:
     def _identity(self) -> tuple:
         site = self.site
         points = b"" if self.points is None else np.asarray(self.points.points).tobytes()
+        further = self.points is not None and self.points.further is not None
         return (site.name, site.shape, site.event_dim, site.axes, site.scan, site.dtype.str, self.kind) + (
             self.merged,
             finite_range(site),
             repr(self.family),
             points,
+            further,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -143,11 +145,16 @@ class Variable:
 
     @property
     def size(self) -> int:
-        """Number of states of an element, or number of its coordinates."""
+        """Number of states of an element, of its points if it is conjugate, of coordinates if Gaussian."""
         entries = math.prod(self.local_shape)
         if self.kind is Kind.DISCRETE:
             return len(finite_range(self.site) or ()) ** entries
-        return entries
+        return entries if self.points is None else len(self.points.points)
+
+    @property
+    def weight(self) -> int:
+        """What it adds to the cost of a table, whatever the points of a conjugate variable are."""
+        return self.size if self.family is None else self.family.dimension
 
     @property
     def log_size(self) -> float:
@@ -168,12 +175,25 @@ class Variable:
             raise ValueError(f"Expected a conjugate variable; got '{self.name}'. Give its family.")
         return self.family
 
+    @property
+    def known_points(self) -> Interpolation:
+        """The points of a conjugate variable.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        if self.points is None:
+            raise ValueError(f"Expected a conjugate variable; got '{self.name}'. Give its points.")
+        return self.points
+
     def merging(self, axis: str) -> Variable:
         """Return the variable whose elements along an axis are one joint value."""
         return replace(self, merged=self.merged | {axis})
 
     def states(self) -> np.ndarray:
-        """Return all values of an element, shape (size, *local_shape)."""
+        """Return all values of an element that a table has, shape (size, *local_shape)."""
+        if self.points is not None:
+            return self.points.points  # pyright: ignore[reportReturnType]
         values = finite_range(self.site) or range(0)
         return joint_states(values, math.prod(self.local_shape)).reshape(-1, *self.local_shape)
 

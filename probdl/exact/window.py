@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from probdl.exact.jaxprs import Part, part
 from probdl.exact.scan_equation import ScanEquation
+from probdl.program.jaxprs import Part, part
 
 LONGEST = 4
 

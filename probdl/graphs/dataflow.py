@@ -16,6 +16,7 @@ from jax.extend.core import Literal, jaxpr_as_fun
 
 from probdl.graphs.flow import Flow, Sources, constant
 from probdl.graphs.known import known_results
+from probdl.graphs.known_carry import known_carries
 from probdl.graphs.rules import apply_rule
 from probdl.graphs.strands import Reads, restrict, same_reads, transform, union
 
@@ -142,8 +143,11 @@ class Dataflow:
         first, last = (length - 1, 0) if reverse else (0, length - 1)
         step = np.arange(length)
         begin = [_stacked(flow, step == first) for flow in start]
+        inputs = [*fixed, *start, *xs]
+        computed = known_carries(params["jaxpr"], consts, carried, length, inputs, reverse=reverse)
         counters = _counters(params["jaxpr"], consts, carried)
-        knowns = [_counted(flow, counters.get(i), step, reverse=reverse) for i, flow in enumerate(start)]
+        counted = [_counted(flow, counters.get(i), step, reverse=reverse) for i, flow in enumerate(start)]
+        knowns = [counter or computed.get(i) for i, counter in enumerate(counted)]
         results: list[Flow] = []
 
         def once(carry: list[Reads]) -> list[Reads]:

@@ -68,18 +68,19 @@ def graph(model: Model) -> nx.DiGraph:
     return result
 
 
-def edges_of(model: Model, *, random_only: bool = False) -> dict[tuple[str, str], list[Read]]:
+def edges_of(model: Model, *, latent_only: bool = False) -> dict[tuple[str, str], list[Read]]:
     """Return what each site reads of each other one.
 
     Args:
         model: The model.
-        random_only: Whether deterministic sites are no parents: what they read is read through them.
+        latent_only: Whether deterministic and observed sites are no parents: what the former are made of is
+            read through them, the latter are their data.
 
     Returns:
         Reads by parent and child.
     """
     sites = model.sites
-    traced = provenance(*model.bound_to_data, model.declarations, random_only=random_only)
+    traced = provenance(*model.bound_to_data, model.declarations, latent_only=latent_only)
     parents = [sites[name] for name in dict.fromkeys(traced.inputs) if name in sites]
     number = {site.name: i for i, site in enumerate(parents)}
     sources = Sources(tuple(tuple(site.shape[axis] for _, axis in site.axes) for site in parents))

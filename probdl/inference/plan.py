@@ -162,7 +162,8 @@ def _elements(model: Model, found: Found, name: str) -> str:
     variable = next(v for v in found.integral.variables if v.name == name)
     count = math.prod(variable.lengths)
     unit = "state" if variable.kind is Kind.DISCRETE else "coordinate"
-    size = f"{variable.size} {unit}{'s' if variable.size != 1 else ''}"
+    number = math.prod(variable.local_shape) if variable.kind is Kind.CONJUGATE else variable.size
+    size = f"{number} {unit}{'s' if number != 1 else ''}"
     return size if not variable.lengths else f"{count} x {size}"
 
 

@@ -19,6 +19,8 @@ from probdl.program.handlers import Everywhere, Message, is_factor
 from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind
 
+WHOLE = frozenset({SiteKind.DETERMINISTIC, SiteKind.OBSERVED})
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -53,12 +55,13 @@ class _Cut(Everywhere):
 
     def visit(self, msg: Message) -> None:
         name = msg.get("name")
-        if name not in self.values:
-            return
-        if msg["type"] == "deterministic" or (msg["type"] == "sample" and msg["is_observed"]):
+        observed = msg["type"] == "sample" and msg["is_observed"]
+        if observed or (msg["type"] == "deterministic" and name in self.values):
             if not msg.get("intervened"):
                 msg["args"] = (msg["value"],)
             msg["kwargs"] = msg.get("kwargs", {})
+        if name not in self.values:
+            return
         if msg["type"] == "mutable":
             msg["value"] = dict(self.value(name))
         elif msg["type"] in ("sample", "deterministic", "param"):
@@ -66,7 +69,7 @@ class _Cut(Everywhere):
 
 
 def provenance(
-    bound: BoundProgram, arrays: Arrays, declared: Declarations, *, random_only: bool = False
+    bound: BoundProgram, arrays: Arrays, declared: Declarations, *, latent_only: bool = False
 ) -> Provenance:
     """Trace a program with every site cut. No array is computed.
 
@@ -74,7 +77,8 @@ def provenance(
         bound: The program.
         arrays: Its data; they stay constants, so that known indices and masks are known.
         declared: What it declares.
-        random_only: Whether deterministic sites are left whole, so that their parents are read through them.
+        latent_only: Whether deterministic and observed sites are left whole: what the former are made of is
+            read through them, the latter are their data.
 
     Returns:
         The jaxpr and what goes in and comes out.
@@ -82,7 +86,7 @@ def provenance(
     sources = {
         name: jax.ShapeDtypeStruct(d.site.shape, d.site.dtype) if d.value is None else d.value
         for name, d in declared.sites.items()
-        if d.site.kind is not SiteKind.FACTOR and not (random_only and d.site.kind is SiteKind.DETERMINISTIC)
+        if d.site.kind is not SiteKind.FACTOR and not (latent_only and d.site.kind in WHOLE)
     } | declared.states
     scan_of = {name: d.site.scan for name, d in declared.sites.items() if d.site.scan is not None}
     outputs: list[Leaf] = []
