@@ -149,8 +149,9 @@ def further_expectations(
     mean, variance = known.mean.reshape(*lead, -1), known.variance.reshape(*lead, -1)
     found = [mean, variance + mean**2]
     if isinstance(family, GammaFamily):
-        found.append((-natural[..., 1] / natural[..., 0])[..., None])
+        excess = natural[..., :1]  # the shape less one
+        found.append(jnp.where(excess > 0, -natural[..., 1:] / excess, jnp.inf))
     if isinstance(family, WishartFamily):
         excess = 2 * natural[..., :1]  # degrees of freedom less size less one
-        found.append(-2 * natural[..., 1:] / excess)
+        found.append(jnp.where(excess > 0, -2 * natural[..., 1:] / excess, jnp.inf))
     return jnp.concatenate(found, -1)

@@ -12,6 +12,7 @@ from probdl.graphs.flow import Flow, Sources
 from probdl.graphs.relation import Read, edge_attributes, relate
 from probdl.graphs.strands import Along, Index, Strand
 from probdl.program.model import Model
+from probdl.program.precision import Precision
 from probdl.program.provenance import provenance
 from probdl.program.sites import Site, SiteKind
 
@@ -88,7 +89,8 @@ def edges_of(model: Model, *, latent_only: bool = False) -> dict[tuple[str, str]
         _source(number[name], sites[name], tuple(var.aval.shape)) if name in number else Flow(var.aval.shape)
         for name, var in zip(traced.inputs, traced.jaxpr.jaxpr.invars, strict=True)
     ]
-    flows = Dataflow(sources).run(traced.jaxpr.jaxpr, traced.jaxpr.consts, inputs)
+    with Precision.DOUBLE.active():
+        flows = Dataflow(sources).run(traced.jaxpr.jaxpr, traced.jaxpr.consts, inputs)
     edges: dict[tuple[str, str], list[Read]] = {}
     for leaf, flow in zip(traced.outputs, flows, strict=True):
         child = sites[leaf.site]

@@ -46,6 +46,27 @@ def convert(value: Any, precision: Precision, name: str) -> Any:
     return value
 
 
+def widened(value: Any) -> Any:
+    """Return an array in double precision where nothing is lost; any other as it is.
+
+    Args:
+        value: An array, of any type.
+
+    Returns:
+        The array.
+
+    Example:
+        >>> widened(np.zeros(2, "float32")).dtype, widened(np.array(["a"])).dtype.kind
+        (dtype('float64'), 'U')
+    """
+    if jnp.issubdtype(value.dtype, jax.dtypes.extended):
+        return value
+    for kinds, precise in (("f", np.float64), ("iu", np.int64)):
+        if value.dtype.kind in kinds and np.can_cast(value.dtype, precise):
+            return value.astype(precise)
+    return value
+
+
 def _fitted(value: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
     limits = np.iinfo(dtype)
     outside = (value > limits.max) if value.dtype.kind == "u" else (value > limits.max) | (value < limits.min)

@@ -17,6 +17,7 @@ from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
 from probdl.program.declaring import check_names, declaration_error, parameter_error, twice
 from probdl.program.describe import distribution_name, is_abstract, mask_of, support_of, value_dtype
 from probdl.program.handlers import Everywhere, Message, is_factor
+from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind
 
 
@@ -217,7 +218,8 @@ def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declaration
             for kind in ("param", "mutable")
         }
 
-    values = jax.eval_shape(run, jax.ShapeDtypeStruct((), jnp.result_type(float)))
+    with Precision.DOUBLE.active():
+        values = jax.eval_shape(run, jax.ShapeDtypeStruct((), jnp.result_type(float)))
     found = {name: replace(d, value=values["param"].get(name)) for name, d in handler.found.items()}
     return Declarations(found, handler.plates, handler.scans, values["mutable"], handler.nested)
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from probdl.program.arrays import convert
+from probdl.program.arrays import convert, widened
 from probdl.program.bound import Arrays, BoundProgram, as_array, hashable, split
 from probdl.program.checks import check_complete, check_observations, check_values
 from probdl.program.compilable import compilable
@@ -136,11 +136,14 @@ class Model:
 
     @functools.cached_property
     def _data(self) -> Arrays:
-        return Arrays(split(self.args, self.kwargs)[2], dict(self.observed), dict(self.held))
+        """The data, wide: arrays that JAX met in single precision stay so as long as a trace holds them."""
+        parts = (split(self.args, self.kwargs)[2], dict(self.observed), dict(self.held))
+        with Precision.DOUBLE.active():
+            return Arrays(*({name: widened(value) for name, value in part.items()} for part in parts))
 
     @property
     def bound_to_data(self) -> tuple[BoundProgram, Arrays]:
-        """The program and its data as they were given."""
+        """The program and all of its data."""
         return self._declared[0], self._data
 
     @property
@@ -183,7 +186,8 @@ class Model:
         Arrays that the program needs while it is traced (a number of groups, a boolean index) become
         part of the program: only they cause another compilation when they change.
         """
-        return compilable(*self.bound_to_data)
+        with Precision.DOUBLE.active():
+            return compilable(*self.bound_to_data)
 
     def arrays(self, precision: Precision) -> Arrays:
         """Return the arrays that flow through the program, in a precision.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.core import Tracer
 from numpyro.distributions import Distribution
 
@@ -102,16 +100,10 @@ def provenance(
                     leaves.append(array)
         return leaves
 
-    with _precision_of(declared):
+    with Precision.DOUBLE.active():
         jaxpr = jax.make_jaxpr(run)(sources)
     inputs = tuple(path[0].key for path, _ in jax.tree_util.tree_leaves_with_path(sources))
     return Provenance(jaxpr, inputs, tuple(outputs))
-
-
-def _precision_of(declared: Declarations) -> contextlib.AbstractContextManager[None]:
-    """Trace in double precision what was declared in it: the first call to ask a model decides which."""
-    wide = any(np.dtype(d.site.dtype).itemsize == 8 for d in declared.sites.values())
-    return (Precision.DOUBLE if wide else Precision.SINGLE).active()
 
 
 def _made_of(msg: Message, site: Site) -> Iterator[tuple[Any, int]]:

@@ -79,7 +79,8 @@ def answers(model, integral, values=None):
                 mean[v.name] = np.asarray(v.unpacked(jnp.asarray(linear)))
                 second[v.name] = _by_pair(v, -(precision + np.swapaxes(precision, -1, -2)))
             else:
-                mean[v.name] = linear
+                with_one = v.known_family.sufficient_statistics(jnp.asarray(v.states()))
+                mean[v.name] = log @ np.asarray(with_one)
     return Answers(float(value), marginals, mean, second, gradient)
 
 

@@ -1483,8 +1483,6 @@ def dirichlet_multinomial():
 @case(
     CONJUGATE,
     conjugate=("rows",),
-    refusal="each step reads the row of the state before: its elements are read side by side by none",
-    refused=("rows",),
     posterior=lambda: numpyro.sample(
         "rows", dist.Dirichlet(np.array([[1.0 + 1, 1 + 2], [1 + 1, 1 + 1]])).to_event(1)
     ),
@@ -1614,8 +1612,6 @@ def normal_gamma_posterior():
     CONJUGATE,
     gaussian=("mu",),
     conjugate=("tau", "mu"),
-    refusal="mu is integrated given tau; y reads both",
-    refused=("tau",),
     posterior=normal_gamma_posterior,
 )
 def normal_gamma():
@@ -1626,6 +1622,137 @@ def normal_gamma():
             normal("y", mu, 1 / jnp.sqrt(tau), obs=y)
 
     return pdl.Model(program, Y6)
+
+
+COLUMNS = np.array([[1.0, -1.2], [1.0, -0.3], [1.0, 0.1], [1.0, 0.4], [1.0, 1.1], [1.0, 2.0]])
+INVERSE_SCALES = np.array([0.25, 1.0])
+
+
+def regression_posterior():
+    precision = np.diag(INVERSE_SCALES) + COLUMNS.T @ COLUMNS
+    loc = np.linalg.solve(precision, COLUMNS.T @ Y6)
+    spread = 0.5 * (Y6 @ Y6 - loc @ precision @ loc)
+    variance = numpyro.sample("variance", dist.InverseGamma(2 + len(Y6) / 2, 1.5 + spread))
+    covariance = variance * np.linalg.inv(precision)
+    numpyro.sample("w", dist.MultivariateNormal(loc, covariance))
+
+
+@case(CONJUGATE, gaussian=("w",), conjugate=("variance", "w"), posterior=regression_posterior)
+def regression_of_unknown_variance():
+    def program(y):
+        variance = numpyro.sample("variance", dist.InverseGamma(2, 1.5))
+        scale = jnp.sqrt(variance)
+        w = numpyro.sample("w", dist.Normal(0, scale / np.sqrt(INVERSE_SCALES)).to_event(1))
+        with numpyro.plate("n", len(y)):
+            normal("y", COLUMNS @ w, scale, obs=y)
+
+    return pdl.Model(program, Y6)
+
+
+MEMBER = np.array([0, 1, 0, 1, 1, 0])
+
+
+def groups_posterior():
+    number = np.bincount(MEMBER)
+    mean = np.bincount(MEMBER, Y6) / number
+    spread = np.bincount(MEMBER, (Y6 - mean[MEMBER]) ** 2) / 2 + number * mean**2 / (1 + number) / 2
+    with numpyro.plate("groups", 2):
+        tau = numpyro.sample("tau", dist.Gamma(2 + number / 2, 1.5 + spread))
+        normal("mu", number * mean / (1 + number), 1 / jnp.sqrt((1 + number) * tau))
+
+
+@case(CONJUGATE, gaussian=("mu",), conjugate=("tau", "mu"), posterior=groups_posterior)
+def normal_gammas_in_a_plate():
+    def program(y):
+        with numpyro.plate("groups", 2):
+            tau = numpyro.sample("tau", dist.Gamma(2, 1.5))
+            mu = normal("mu", 0.0, 1 / jnp.sqrt(tau))
+        with numpyro.plate("n", len(y)):
+            normal("y", mu[MEMBER], 1 / jnp.sqrt(tau[MEMBER]), obs=y)
+
+    return pdl.Model(program, Y6)
+
+
+def walk_posterior():
+    """By the precision of a random walk, in units of the unknown scale."""
+    steps = np.tril(np.ones((4, 4))) * 0.5
+    precision = np.linalg.inv(steps @ steps.T) + np.eye(4)
+    loc = np.linalg.solve(precision, Y6[:4])
+    spread = 0.5 * (Y6[:4] @ Y6[:4] - loc @ precision @ loc)
+    variance = numpyro.sample("variance", dist.InverseGamma(3 + 4 / 2, 1.0 + spread))
+    numpyro.sample("x", dist.MultivariateNormal(loc, variance * np.linalg.inv(precision)))
+
+
+@case(CONJUGATE, gaussian=("x",), conjugate=("variance", "x"), posterior=walk_posterior)
+def walk_of_unknown_scale():
+    def program(y):
+        variance = numpyro.sample("variance", dist.InverseGamma(3, 1))
+        scale = jnp.sqrt(variance)
+
+        def step(x, y_t):
+            x = normal("x", x, 0.5 * scale)
+            normal("y", x, scale, obs=y_t)
+            return x, None
+
+        scan(step, 0.0, y)
+
+    return pdl.Model(program, Y6[:4])
+
+
+@case(
+    CONJUGATE,
+    gaussian=("mu",),
+    conjugate=("tau", "mu"),
+    refusal="another unit",
+    refused=("tau",),
+)
+def semiconjugate():
+    def program(y):
+        tau = numpyro.sample("tau", dist.Gamma(2, 1.5))
+        mu = normal("mu", 1.0, 2.0)
+        with numpyro.plate("n", len(y)):
+            normal("y", mu, 1 / jnp.sqrt(tau), obs=y)
+
+    return pdl.Model(program, Y6)
+
+
+@case(
+    CONJUGATE,
+    conjugate=("rates",),
+    refusal="it needs the rates",
+    refused=("rate",),
+)
+def rates_of_an_unknown_rate():
+    def program(counts):
+        rate = numpyro.sample("rate", dist.Gamma(2, 1.5))
+        with numpyro.plate("n", len(counts)):
+            rates = numpyro.sample("rates", dist.Gamma(1.5, rate))
+            numpyro.sample("counts", dist.Poisson(rates), obs=counts)
+
+    return pdl.Model(program, COUNTS[:4])
+
+
+LABELS, WORDS = np.array([0, 1, 1, 0, 1]), np.array([2, 0, 0, 1, 2])
+
+
+def labelled_posterior():
+    seen = np.zeros((2, 3))
+    np.add.at(seen, (LABELS, WORDS), 1)
+    numpyro.sample("shares", dist.Dirichlet(np.array([1.0 + 2, 1.0 + 3])))
+    numpyro.sample("words", dist.Dirichlet(0.5 + seen).to_event(1))
+
+
+@case(CONJUGATE, conjugate=("shares", "words"), posterior=labelled_posterior)
+def naive_bayes_of_labelled_data():
+    def program(labels, words):
+        shares = numpyro.sample("shares", dist.Dirichlet(jnp.ones(2)))
+        with numpyro.plate("classes", 2):
+            table = numpyro.sample("words", dist.Dirichlet(jnp.full(3, 0.5)))
+        with numpyro.plate("n", len(labels)):
+            label = categorical("label", shares, obs=labels)
+            categorical("word", table[label], obs=words)
+
+    return pdl.Model(program, LABELS, WORDS)
 
 
 COVARIANCE = np.array([[1.0, 0.4], [0.4, 0.6]])
@@ -1660,6 +1787,25 @@ def wishart_precision():
         precision = numpyro.sample("precision", dist.Wishart(4.0, rate_matrix=jnp.eye(2)))
         with numpyro.plate("n", len(y)):
             numpyro.sample("y", dist.MultivariateNormal(jnp.zeros(2), precision_matrix=precision), obs=y)
+
+    return pdl.Model(program, PAIRS)
+
+
+def normal_wishart_posterior():
+    n, mean = len(PAIRS), PAIRS.mean(0)
+    spread = (PAIRS - mean).T @ (PAIRS - mean) + 0.5 * n / (0.5 + n) * np.outer(mean - 1, mean - 1)
+    precision = numpyro.sample("precision", dist.Wishart(4.0 + n, rate_matrix=np.eye(2) + spread))
+    loc = (0.5 * np.ones(2) + n * mean) / (0.5 + n)
+    numpyro.sample("mu", dist.MultivariateNormal(loc, precision_matrix=(0.5 + n) * precision))
+
+
+@case(CONJUGATE, gaussian=("mu",), conjugate=("precision", "mu"), posterior=normal_wishart_posterior)
+def normal_wishart():
+    def program(y):
+        precision = numpyro.sample("precision", dist.Wishart(4.0, rate_matrix=jnp.eye(2)))
+        mu = numpyro.sample("mu", dist.MultivariateNormal(jnp.ones(2), precision_matrix=0.5 * precision))
+        with numpyro.plate("n", len(y)):
+            numpyro.sample("y", dist.MultivariateNormal(mu, precision_matrix=precision), obs=y)
 
     return pdl.Model(program, PAIRS)
 

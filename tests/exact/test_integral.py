@@ -40,6 +40,7 @@ EVERYDAY = {
     "mixture_of_factor_analysers",
     "mixture_of_unknown_means",
     "gamma_poisson",
+    "normal_gammas_in_a_plate",
 }
 DRAWS = 4000
 RANDOM = {"discrete": random_discrete, "gaussian": random_gaussian, "mixed": random_mixed}
@@ -72,7 +73,7 @@ def test_density_and_marginals_are_those_of_brute_force(name):
     check_against_brute_force(model, found.integral, rest_of(model, found))
 
 
-@each({name: case for name, case in CONJUGATE.items() if not case.gaussian and not case.refused})
+@each({name: case for name, case in CONJUGATE.items() if case.posterior and not case.refused})
 def test_densities_of_conjugate_programs_are_ratios(name):
     case = CONJUGATE[name]
     model, found = search(case.build)
@@ -80,7 +81,7 @@ def test_densities_of_conjugate_programs_are_ratios(name):
     assert abs(log_density(model, found.integral) - exact) < ROUNDING * (1 + abs(exact))
 
 
-@each({name: case for name, case in CONJUGATE.items() if not case.gaussian and not case.refused})
+@each({name: case for name, case in CONJUGATE.items() if case.posterior and not case.refused})
 def test_conjugate_sites_are_drawn_from_their_posterior(name):
     """Two samples: from the integral, and from the posterior written by hand."""
     case = CONJUGATE[name]
@@ -94,6 +95,8 @@ def test_conjugate_sites_are_drawn_from_their_posterior(name):
         for power in (1, 2):
             error = np.hypot((here**power).std(0), (there**power).std(0)) / np.sqrt(DRAWS)
             assert (np.abs((here**power).mean(0) - (there**power).mean(0)) <= 5 * error + 1e-12).all()
+        if variable.kind is Kind.GAUSSIAN:
+            continue
         with Precision.DOUBLE.active():
             values = np.asarray(variable.known_family.sufficient_statistics(jnp.asarray(here)))
         exact = statistics[variable.name]

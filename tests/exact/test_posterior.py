@@ -162,11 +162,6 @@ REFUSED = {
         ValueError,
         "Expected latents that are all discrete, or all Gaussian; got both",
     ),
-    "mean of a mixture": (
-        lambda: pdl.exact_posterior(pdl.Model(mixed_rate, 3)).mean("rate"),
-        ValueError,
-        r"got 'rate', a mixture of them\. Draw from it with `sample`",
-    ),
     "nothing latent": (
         lambda: pdl.exact_posterior(BOTH.condition(zone=1, x=0.3)).log_evidence,
         ValueError,
@@ -201,8 +196,9 @@ def test_what_stays_is_named(name):
     assert text.endswith("Call infer(model, key=0): it integrates what it can and samples the rest.")
 
 
-def test_the_mean_of_a_mixture_is_drawn():
-    drawn = pdl.exact_posterior(pdl.Model(mixed_rate, 3)).sample(0, 4000)
+def test_mixtures_of_conjugate_posteriors():
+    posterior = pdl.exact_posterior(pdl.Model(mixed_rate, 3))
+    drawn = posterior.sample(0, 4000)
     # By hand: Gamma(a + 3, 2) given z, weighed by the negative binomial probability of 3 with shape a.
     weights = np.array([0.6 * 0.5, 0.4 * 0.5**9 * (9 * 10 * 11 / 6)])
     share = weights[1] / weights.sum()
@@ -210,3 +206,43 @@ def test_the_mean_of_a_mixture_is_drawn():
     for state, shape in ((0, 4.0), (1, 12.0)):
         own = drawn["rate"][drawn["z"] == state]
         assert abs(own.mean() - shape / 2) < 5 * np.sqrt(shape / 4 / len(own))
+    first, second = (np.array([1 - share, share]) @ x for x in ([2.0, 6.0], [4 / 4 + 4, 12 / 4 + 36]))
+    np.testing.assert_allclose(posterior.mean("rate"), first, rtol=ROUNDING)
+    np.testing.assert_allclose(posterior.variance("rate"), second - first**2, rtol=1e3 * ROUNDING)
+
+
+SCALED = ["normal_gamma", pytest.param("normal_wishart", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_moments_of_gaussian_sites_of_unknown_scale(name):
+    """By the moments of a Student t: the covariance of the mean is E[precision^-1] / count."""
+    case = programs.CONJUGATE[name]
+    posterior = pdl.exact_posterior(case.model)
+    drawn = pdl.Model(case.posterior).sample(1, 4000)["prior"]
+    for site in case.model.latents:
+        here = drawn[site].to_numpy()[0]
+        error = here.std(0) / np.sqrt(len(here))
+        assert (np.abs(posterior.mean(site) - here.mean(0)) < 5 * error).all()
+        fourth = ((here - here.mean(0)) ** 2).std(0) / np.sqrt(len(here))
+        assert (np.abs(posterior.variance(site) - here.var(0)) < 5 * fourth).all()
+
+
+def test_the_variance_of_a_mean_of_unknown_scale_is_that_of_a_student_t():
+    y, count = programs.Y6, len(programs.Y6)
+    posterior = pdl.exact_posterior(programs.CONJUGATE["normal_gamma"].model)
+    spread = 0.5 * np.sum((y - y.mean()) ** 2) + 0.5 * 0.5 * count * (y.mean() - 1) ** 2 / (0.5 + count)
+    exact = (1.5 + spread) / (2 + count / 2 - 1) / (0.5 + count)
+    np.testing.assert_allclose(posterior.variance("mu"), exact, rtol=ROUNDING)
+
+
+def heavy(y):
+    tau = numpyro.sample("tau", dist.Gamma(0.4, 1.0))
+    mu = numpyro.sample("mu", dist.Normal(0.0, 1 / jnp.sqrt(tau)))
+    numpyro.sample("y", dist.Normal(mu, 1 / jnp.sqrt(tau)), obs=y)
+
+
+def test_an_infinite_variance_is_infinite():
+    posterior = pdl.exact_posterior(pdl.Model(heavy, 1.2))
+    np.testing.assert_allclose(posterior.mean("mu"), 0.6, rtol=ROUNDING)
+    assert posterior.variance("mu") == np.inf

@@ -241,3 +241,26 @@ def test_a_graph_is_read_after_a_run_in_double_precision():
     model = pdl.Model(program).condition(y=np.float64(0.3))
     model.sample(0, 2)
     assert set(pdl.graph(model).edges) == {("mu", "y")}
+
+
+GROUPS, OFFSETS = np.array([0, 1, 1, 0]), np.array([0.1, 0.7, -0.3, 1 / 3])
+
+
+def grouped():
+    with numpyro.plate("groups", 2):
+        level = normal("level", 0, 1)
+    with numpyro.plate("n", 4):
+        numpyro.sample("y", dist.Normal(level[GROUPS] + OFFSETS, 1), obs=OFFSETS**2)
+
+
+def test_global_arrays_keep_their_digits():
+    """JAX keeps the type that it first gave to an array as long as a trace holds it."""
+    level = np.array([0.2, -1.4])
+    exact = stats.norm.logpdf(level).sum() + stats.norm.logpdf(OFFSETS**2, level[GROUPS] + OFFSETS).sum()
+    kept = []
+    for _ in range(3):
+        model = pdl.Model(grouped)
+        assert set(pdl.graph(model).edges) == {("level", "y")}
+        close(model.log_joint({"level": level}), exact)
+        pdl.plan(model)
+        kept.append(model)
