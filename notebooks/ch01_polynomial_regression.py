@@ -22,6 +22,8 @@
 import os
 import warnings
 
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm does without widgets
+
 import arviz as az
 import jax.numpy as jnp
 import matplotlib.pyplot as plt

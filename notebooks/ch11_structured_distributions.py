@@ -24,6 +24,8 @@ import os
 import warnings
 from importlib.resources import files
 
+warnings.filterwarnings("ignore", message="IProgress")  # tqdm does without widgets
+
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt

@@ -26,16 +26,20 @@ EDGES = {
     "INTUBATION>VENTALV VENTLUNG>VENTALV VENTALV>ARTCO2 ARTCO2>CATECHOL INSUFFANESTH>CATECHOL SAO2>CATECHOL "
     "TPR>CATECHOL CATECHOL>HR HR>CO STROKEVOLUME>CO CO>BP TPR>BP",
     "asia": "asia>tub smoke>lung smoke>bronc lung>either tub>either either>xray bronc>dysp either>dysp",
+    "bayesian_gaussian_mixture": "more>z share>z mu>y tau>y z>y",
     "bayesian_neural_network": "net/layers[0].weight>fit net/layers[0].bias>fit net/layers[1].weight>fit "
     "net/layers[1].bias>fit fit>y sigma>y",
+    "bernoulli_mixture": "weight>z ink>exemplar ink>inked z>inked",
     "car_fuel_gauge": "battery>gauge fuel>gauge",
     "eight_schools": "mu>theta tau>theta z>theta theta>y",
     "eight_schools_centred": "mu>theta tau>theta theta>y",
+    "gaussian_bayes": "position>fix position>depth",
     "gaussian_graph": "grandfather>father father>son mother>son",
     "gaussian_mixture": "low>mu gap>mu weight>z mu>y sigma>y z>y",
     "hidden_markov": "rise>rate transition>z_0 transition>z rate>y z_0>z z>z z>y",
     "hierarchical_regression": "mu>beta tau>beta z>beta beta>y sigma>y",
     "item_response": "easiness>y ability>y discrimination>y",
+    "linear_dynamical_system": "sigma_velocity>x x_0>x x>x x>y sigma_fix>y",
     "linear_regression": "alpha>y beta>y sigma>y",
     "logistic_regression": "alpha>y beta>y",
     "lotka_volterra": "alpha>z beta>z gamma>z delta>z z_0>z z>y sigma>y",
@@ -52,14 +56,24 @@ EDGES = {
 OBSERVED = {
     "alarm": "CVP PCWP HRBP HREKG BP",
     "asia": "asia dysp",
+    "bernoulli_mixture": "exemplar inked",
     "car_fuel_gauge": "gauge",
+    "gaussian_bayes": "fix depth",
     "gaussian_graph": "son",
     "medical_screening": "positive",
     "naive_bayes": "digit inked",
     "sprinkler": "wet",
 }
-EXACT = ("alarm", "asia", "car_fuel_gauge", "gaussian_graph", "medical_screening", "sprinkler")
-DISCRETE = {*EXACT, "gaussian_mixture", "hidden_markov"} - {"gaussian_graph"}
+GAUSSIAN = ("gaussian_bayes", "gaussian_graph")
+NETWORKS = ("alarm", "asia", "car_fuel_gauge", "medical_screening", "sprinkler")
+EXACT = NETWORKS + GAUSSIAN
+DISCRETE = {
+    *NETWORKS,
+    "bayesian_gaussian_mixture",
+    "bernoulli_mixture",
+    "gaussian_mixture",
+    "hidden_markov",
+}
 FILES = sorted(FOLDER.glob("*.py"))
 HEAVY = ("bayesian_neural_network", "lotka_volterra")
 NUMBERS = [  # model, what else is observed, which site has which value, and the number of its docstring
