@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from probdl.exact.elimination import TableElimination
     from probdl.exact.posterior import ExactPosterior, exact_posterior
     from probdl.exact.state_space import StateSpace, kalman_smoother
+    from probdl.exact.updating import updated
     from probdl.graphs.adjustment import adjustment_sets, is_adjustment_set, smallest_adjustment_set
     from probdl.graphs.backdoor import backdoor_sets, is_backdoor_set, smallest_backdoor_set
     from probdl.graphs.bif import read_bif, to_bif
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from probdl.program.bayesian_network import BayesianNetwork
     from probdl.program.model import Model
     from probdl.program.precision import Precision
+    from probdl.program.priors import with_priors
     from probdl.program.sites import Site, SiteKind
     from probdl.program.target import Target
     from probdl.report.diagram import Direction
@@ -94,6 +96,7 @@ _NAMES = {
     "probdl.exact.elimination": "TableElimination",
     "probdl.exact.posterior": "ExactPosterior exact_posterior",
     "probdl.exact.state_space": "StateSpace kalman_smoother",
+    "probdl.exact.updating": "updated",
     "probdl.graphs.adjustment": "adjustment_sets is_adjustment_set smallest_adjustment_set",
     "probdl.graphs.backdoor": "backdoor_sets is_backdoor_set smallest_backdoor_set",
     "probdl.graphs.bif": "read_bif to_bif",
@@ -132,6 +135,7 @@ _NAMES = {
     "probdl.program.bayesian_network": "BayesianNetwork",
     "probdl.program.model": "Model",
     "probdl.program.precision": "Precision",
+    "probdl.program.priors": "with_priors",
     "probdl.program.sites": "Site SiteKind",
     "probdl.program.target": "Target",
     "probdl.report.diagram": "Direction",
@@ -252,6 +256,8 @@ __all__ = [
     "treewidth",
     "unroll",
     "v_structures",
+    "updated",
+    "with_priors",
 ]
 
 

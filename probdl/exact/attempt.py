@@ -72,12 +72,13 @@ class Search:
         return True
 
 
-def example(search: Search, seed: int) -> dict[str, Array]:
+def example(search: Search, seed: int, reach: float = 1.0) -> dict[str, Array]:
     """Return values of the latents that are not integrated, from their supports.
 
     Args:
         search: The search.
         seed: A number; other values for another one.
+        reach: How far from zero they are at most, where they are unconstrained.
 
     Returns:
         Values by site.
@@ -85,14 +86,14 @@ def example(search: Search, seed: int) -> dict[str, Array]:
     names = [] if search.done is None else [v.name for v in search.done.variables]
     found = {}
     for number, name in enumerate(n for n in search.model.latents if n not in names):
-        found[name] = _feasible(search.model.sites[name], jax.random.key(100 * seed + number))
+        found[name] = _feasible(search.model.sites[name], jax.random.key(100 * seed + number), reach)
     return found
 
 
-def _feasible(site: Site, key: Array) -> Array:
+def _feasible(site: Site, key: Array, reach: float) -> Array:
     nothing = Variable(site, Kind.GAUSSIAN).nothing
     if site.is_discrete or site.support is None:
         return nothing
     bijection = biject_to(site.support)
     shape = bijection.inverse_shape(site.shape)
-    return jnp.asarray(bijection(jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)), nothing.dtype)
+    return jnp.asarray(bijection(jax.random.uniform(key, shape, minval=-reach, maxval=reach)), nothing.dtype)

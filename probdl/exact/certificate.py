@@ -23,7 +23,7 @@ from probdl.program.precision import Precision
 
 ROUNDING = 1e4 * np.finfo(np.float64).eps  # what a sum of many terms may lose
 POINTS = 64
-MAGNITUDES = 10.0 ** np.arange(-8, 8.5, 0.5)
+MAGNITUDES = 10.0 ** np.arange(-30, 30.5, 0.5)
 POSITIVE = (GammaFamily(), InverseGammaFamily(), LogNormalFamily())
 
 
@@ -38,7 +38,8 @@ class Certificate:
         residual: Largest distance between log-density and fit, in nats, at all points.
         excess: Largest ratio of such a distance to what rounding explains; above one, the form is another.
         worst: Value of the site at which the ratio is largest.
-        is_proper: Whether the natural parameters of all elements belong to a distribution.
+        is_proper: Whether the natural parameters of all elements belong to a distribution; elements that are
+            impossible at all points do not count.
     """
 
     family: ExponentialFamily
@@ -103,7 +104,8 @@ def certify(log_density: LogDensity, family: ExponentialFamily) -> Certificate:
 
     Args:
         log_density: Gives the log-density (or the log-likelihood) of each element of the site for a value
-            that all of them take; it is evaluated in float64, outside any trace.
+            that all of them take, -inf for one that is impossible; it is evaluated in float64, outside any
+            trace.
         family: The family.
 
     Returns:
@@ -124,9 +126,13 @@ def certify(log_density: LogDensity, family: ExponentialFamily) -> Certificate:
         used = len(points.points)
         others = (near(family, POINTS, used + 1), far(family, POINTS, used + 1 + POINTS))
         every = np.concatenate([points.points, *(scaled(family, other, scale) for other in others)])
-        found = solve(points, jnp.asarray(in_groups(jax.vmap(log_density), every[:used])))
-        distance, size = _compare(log_density, family, every, found)
-        is_proper = bool(family.is_proper(found.natural).all())
+        values = in_groups(jax.vmap(log_density), every)
+        impossible = np.isneginf(values).all(0)
+        values = np.where(impossible, 0.0, values)
+        found = solve(points, jnp.asarray(values[:used]))
+        distance, size = _compare(family, every, values, found)
+        proper = np.asarray(family.is_proper(found.natural)) & ~impossible
+        is_proper = bool((proper | impossible).all() and proper.any())
     with np.errstate(invalid="ignore"):
         excess = distance / (ROUNDING * (size + size[:used].max(0)) + np.finfo(np.float64).tiny)
     excess = np.nan_to_num(excess, nan=np.inf).reshape(len(every), -1).max(1)
@@ -136,10 +142,10 @@ def certify(log_density: LogDensity, family: ExponentialFamily) -> Certificate:
 
 
 def _compare(
-    log_density: LogDensity, family: ExponentialFamily, points: np.ndarray, found: Fit
+    family: ExponentialFamily, points: np.ndarray, values: np.ndarray, found: Fit
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return how far fit and log-density are apart, and how large the terms are that make them."""
-    design, values = design_at(family, points), in_groups(jax.vmap(log_density), points)
+    design = design_at(family, points)
     coefficients = np.concatenate([np.asarray(found.log_constant)[..., None], found.natural], -1)
     with np.errstate(invalid="ignore", over="ignore"):
         fitted = np.tensordot(design, coefficients, (-1, -1))

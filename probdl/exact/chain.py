@@ -24,7 +24,8 @@ from jaxtyping import Array, Bool, Float
 
 from probdl.exact.chain_arguments import chain_arguments
 from probdl.exact.chain_logarithms import filtered_in_logs, smoothed_in_logs
-from probdl.exact.chain_messages import Algorithm, Sequential, floor
+from probdl.exact.chain_messages import Algorithm, floor
+from probdl.exact.chain_sweeps import Sequential
 
 SEQUENTIAL = Sequential()
 
@@ -185,16 +186,12 @@ def _quick(initial: Array, transitions: Array, emissions: Array, algorithm: Algo
     first, start = _scaled(initial, (0,))
     between, matrices = _scaled(transitions, (1, 2))
     peaks, weights = _scaled(emissions, (1,))
-    filtered, shares, before = algorithm.forward(start, matrices, weights)
-    states, onward, overlap, after = algorithm.backward(filtered, matrices, weights)
+    found = algorithm.messages(start, matrices, weights)
     if len(transitions) == 1:
         between = between * (len(emissions) - 1)
-        pairs = matrices * (filtered.T @ onward)
-    else:
-        pairs = matrices * filtered[:-1, :, None] * onward[:-1, None, :]
-    total = first.sum() + between.sum() + peaks.sum() + jnp.log(shares).sum()
-    trusted = (overlap * jnp.minimum(before, after)).min() > floor(overlap)
-    return _Quick(total, filtered, states, pairs, trusted)
+    total = first.sum() + between.sum() + peaks.sum() + found.log_normalizer
+    trusted = found.margin > floor(found.margin)
+    return _Quick(total, found.filtered, found.states, found.pairs, trusted)
 
 
 def _scaled(logs: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

@@ -1,16 +1,11 @@
 r"""Messages along a chain of discrete states, by rescaled products instead of logarithms.
 
-With weights $x_t$ of the states and matrices $A_t$ from step $t$ to the next, the filtered states are
+With weights $x_t$ of the states and matrices $A_t$ from step $t$ to the next, the messages are
 
-$$f_t = \frac{q_t \odot x_t}{c_t}, \qquad q_{t+1} = f_t A_t, \qquad c_t = \sum_i q_{ti} x_{ti},$$
+$$f_t = q_t \odot x_t, \quad q_{t+1} = f_t A_t, \qquad v_t = b_t \odot x_t, \quad b_{t-1} = A_{t-1} v_t.$$
 
-and from behind
-
-$$v_t = \frac{b_t \odot x_t}{d_t}, \qquad b_{t-1} = A_{t-1} v_t, \qquad d_t = \sum_i b_{ti} x_{ti}.$$
-
-Nothing overflows, but what falls below the smallest number `tiny` is lost. Of each state that is at most
-$\mathrm{tiny} / c_t$ in $f_t$ and $\mathrm{tiny} / d_{t+1}$ in $v_{t+1}$. If weights and matrices are at most
-one, that much over the overlap $w_t = \sum_i f_{ti} b_{ti}$ is lost of the probability of all paths.
+The overlap $w_t = \sum_i f_{ti} b_{ti}$ turns their products into marginals. Divisions keep them from
+overflowing, but what falls below the smallest number `tiny` is lost. Each algorithm says what that can be.
 """
 
 from __future__ import annotations
@@ -22,111 +17,45 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-Carry = tuple[Array, Array, Array]
 
-
-class Forward(NamedTuple):
-    r"""The messages of the steps before.
+class Messages(NamedTuple):
+    """What the messages of both directions say of a chain.
 
     Attributes:
+        log_normalizer: Logarithm of the sum over all paths.
         filtered: Share of each state, given the weights up to its step.
-        shares: The $c_t$, whose product is the normalizer.
-        divisors: What the filtered state was divided by in all: underflow costs it `tiny` over this.
-    """
-
-    filtered: Float[Array, "time state"]
-    shares: Float[Array, " time"]
-    divisors: Float[Array, " time"]
-
-
-class Backward(NamedTuple):
-    r"""What the messages of the steps behind make of the filtered states.
-
-    Attributes:
         states: Probability of each state, given all weights.
-        onward: $v_{t+1} / w_t$, which makes pairs of the filtered states; zero at the last step.
-        overlap: The $w_t$.
-        divisors: What $v_{t+1}$ was divided by in all; one at the last step.
+        pairs: Probability of each pair of neighbours, in the shape of the matrices: summed if they are one.
+        margin: Underflow costs about `tiny` over this, of the probability of all paths.
     """
 
+    log_normalizer: Float[Array, ""]
+    filtered: Float[Array, "time state"]
     states: Float[Array, "time state"]
-    onward: Float[Array, "time state"]
-    overlap: Float[Array, " time"]
-    divisors: Float[Array, " time"]
+    pairs: Float[Array, "step state state"]
+    margin: Float[Array, ""]
 
 
 class Algorithm(Protocol):
-    """An order in which the messages are computed; immutable and hashable.
+    """An order in which the messages are computed; immutable and hashable."""
 
-    `matrices` has one matrix [from, to] for each pair of neighbours, or a single one for all.
-    """
-
-    def forward(
+    def messages(
         self,
         start: Float[Array, " state"],
         matrices: Float[Array, "step state state"],
         weights: Float[Array, "time state"],
-    ) -> Forward:
-        """Return the filtered states."""
+    ) -> Messages:
+        """Return what the messages say.
+
+        Args:
+            start: Weights of the first state, beside those of the first step; none exceeds one.
+            matrices: One [from, to] for each pair of neighbours, or a single one for all; so with these.
+            weights: Weights of the state at each step; so with these.
+
+        Returns:
+            The marginals, and how far they can be trusted.
+        """
         ...
-
-    def backward(
-        self,
-        filtered: Float[Array, "time state"],
-        matrices: Float[Array, "step state state"],
-        weights: Float[Array, "time state"],
-    ) -> Backward:
-        """Return the smoothed states."""
-        ...
-
-
-@dataclass(frozen=True)
-class Sequential:
-    """One step after the other: the fastest on a CPU, and for a batch of many chains.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> weights = jnp.array([[0.5, 0.5], [1.0, 0.0]])
-        >>> Sequential().forward(jnp.ones(2), jnp.eye(2)[None], weights).shares.tolist()
-        [1.0, 0.5]
-    """
-
-    def forward(
-        self,
-        start: Float[Array, " state"],
-        matrices: Float[Array, "step state state"],
-        weights: Float[Array, "time state"],
-    ) -> Forward:
-        """Return the filtered states."""
-
-        def step(message: Array, time: Array) -> tuple[Array, Forward]:
-            weighted = message * weights[time]
-            share = weighted.sum()
-            state = weighted * reciprocal(share)
-            return state @ link(matrices, time), Forward(state, share, share)
-
-        return lax.scan(step, start, jnp.arange(len(weights)))[1]
-
-    def backward(
-        self,
-        filtered: Float[Array, "time state"],
-        matrices: Float[Array, "step state state"],
-        weights: Float[Array, "time state"],
-    ) -> Backward:
-        """Return the smoothed states."""
-
-        def step(carry: Carry, time: Array) -> tuple[Carry, Backward]:
-            message, onward, divisor = carry
-            joint, weighted = filtered[time] * message, message * weights[time]
-            overlap, share = joint.sum(), weighted.sum()
-            inverse = reciprocal(overlap)
-            before = weighted * reciprocal(share)
-            found = Backward(joint * inverse, onward * inverse, overlap, divisor)
-            return (link(matrices, time - 1) @ before, before, share), found
-
-        ones = jnp.ones_like(filtered[0])
-        start = ones, jnp.zeros_like(ones), ones[0]
-        return lax.scan(step, start, jnp.arange(len(weights)), reverse=True)[1]
 
 
 @dataclass(frozen=True)
@@ -136,45 +65,41 @@ class Associative:
     The number of products in a row grows as the logarithm of the number of steps, but their work as the
     cube of the number of states, and a matrix for each step is held in memory.
 
+    Each product is divided by its largest entry. What is smaller than `tiny` and lost is at most about `tiny`
+    of the probability of all paths, over the overlap and over what the messages were divided by in all.
+
     Example:
         >>> import jax.numpy as jnp
         >>> weights = jnp.array([[0.5, 0.5], [1.0, 0.0]])
-        >>> Associative().forward(jnp.ones(2), jnp.eye(2)[None], weights).shares.tolist()
-        [1.0, 0.5]
+        >>> Associative().messages(jnp.ones(2), jnp.eye(2)[None], weights).states.tolist()
+        [[1.0, 0.0], [1.0, 0.0]]
 
     Source:
         Särkkä and García-Fernández (2021), doi:10.1109/TAC.2020.2976316, section III; for discrete states
         Hassan, Särkkä and García-Fernández (2021), doi:10.1109/TSP.2021.3103338.
     """
 
-    def forward(
+    def messages(
         self,
         start: Float[Array, " state"],
         matrices: Float[Array, "step state state"],
         weights: Float[Array, "time state"],
-    ) -> Forward:
-        """Return the filtered states."""
-        messages, divisors = _messages(start, matrices, weights)
-        weighted = messages * weights
-        shares = weighted.sum(1)
-        states = weighted * reciprocal(shares)[:, None]
-        return Forward(states, shares, jnp.minimum(shares, divisors))
-
-    def backward(
-        self,
-        filtered: Float[Array, "time state"],
-        matrices: Float[Array, "step state state"],
-        weights: Float[Array, "time state"],
-    ) -> Backward:
-        """Return the smoothed states."""
-        ones = jnp.ones_like(filtered[0])
-        messages, divisors = (x[::-1] for x in _messages(ones, matrices.mT[::-1], weights[::-1]))
-        joint, weighted = filtered * messages, messages * weights
-        overlap, shares = joint.sum(1), weighted.sum(1)
+    ) -> Messages:
+        """Return what the messages say."""
+        ones = jnp.ones_like(start)
+        before, lost_before = _messages(start, matrices, weights)
+        after, lost_after = (x[::-1] for x in _messages(ones, matrices.mT[::-1], weights[::-1]))
+        raw, weighted = before * weights, after * weights
+        shares, behind = raw.sum(1), weighted.sum(1)
+        filtered = raw * reciprocal(shares)[:, None]
+        onward = jnp.roll(weighted * reciprocal(behind)[:, None], -1, 0).at[-1].set(0)
+        joint = filtered * after
+        overlap = joint.sum(1)
         inverse = reciprocal(overlap)[:, None]
-        onward = jnp.roll(weighted * reciprocal(shares)[:, None], -1, 0).at[-1].set(0)
-        divisors = jnp.roll(jnp.minimum(shares, divisors), -1).at[-1].set(1)
-        return Backward(joint * inverse, onward * inverse, overlap, divisors)
+        pairs = paired(matrices, filtered, onward * inverse)
+        divisors = jnp.roll(jnp.minimum(behind, lost_after), -1).at[-1].set(1)
+        margin = (overlap * jnp.minimum(divisors, jnp.minimum(shares, lost_before))).min()
+        return Messages(jnp.log(shares).sum(), filtered, joint * inverse, pairs, margin)
 
 
 def _messages(start: Array, matrices: Array, weights: Array) -> tuple[Array, Array]:
@@ -202,6 +127,30 @@ def _rescaled(matrices: Array, divisors: Array) -> tuple[Array, Array]:
     """Divide matrices by their largest entries."""
     largest = matrices.max((-2, -1))
     return matrices * reciprocal(largest)[..., None, None], divisors * jnp.minimum(largest, 1)
+
+
+def paired(
+    matrices: Float[Array, "step state state"],
+    states: Float[Array, "time state"],
+    onward: Float[Array, "time state"],
+) -> Float[Array, "step state state"]:
+    """Return the marginals of pairs of neighbours.
+
+    Args:
+        matrices: One for each pair of neighbours, or a single one for all, [from, to].
+        states: Messages of the steps before, $f_t$.
+        onward: Messages of the steps behind over the overlap, $v_{t+1} / w_t$; zero at the last step.
+
+    Returns:
+        The probability of each pair [step, from, to], summed if there is a single matrix.
+
+    Example:
+        >>> paired(jnp.ones((1, 1, 1)), jnp.ones((3, 1)), jnp.array([[1.0], [1.0], [0.0]])).tolist()
+        [[[2.0]]]
+    """
+    if len(matrices) == 1:
+        return matrices * (states.T @ onward)
+    return matrices * states[:-1, :, None] * onward[:-1, None, :]
 
 
 def link(matrices: Float[Array, "step state state"], time: Array) -> Float[Array, "state state"]:

@@ -8,13 +8,15 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from probdl.exact import gaussian_elimination, gaussian_evidence
 from probdl.exact.gaussian import Canonical
 from probdl.exact.gaussian_chain import GaussianChain
-from probdl.exact.gaussian_integral import Conditional
+from probdl.exact.gaussian_evidence import condition_states
+from probdl.exact.gaussian_integral import MOST_NATS, Conditional
 from probdl.exact.joined import joint_quadratic, joint_table, over_batch
 from probdl.exact.potential import Potential, Space
 from probdl.exact.variables import Ref
+
+LOST = 1e-12  # of the curvature of a step: of what is seen there, four digits are right
 
 
 def chain_arrays(
@@ -106,8 +108,17 @@ def gaussian_chain(
     pair = function(double, [*before, *after, *border], 2 * size + edge)
     first = Canonical(jnp.zeros(()), jnp.zeros(size + edge), jnp.zeros((size + edge, size + edge)))
 
+    sharp, seen = (jnp.diagonal(x.precision, axis1=-2, axis2=-1) for x in (pair, unary))
+    seen, sharp = seen[..., :size], sharp[..., size : 2 * size]
+    later = seen[..., 1:, :] if seen.shape[-2] > 1 else seen  # pairs end at the second state and after it
+    lost = ((later > 0) & (later < LOST * sharp)).any((-2, -1))
+    for whole in (unary.log_scale, pair.log_scale):
+        nats = jnp.where(jnp.isfinite(whole), jnp.abs(whole), 0)
+        lost |= nats.sum(-1) * length > MOST_NATS * max(whole.shape[-1], 1)
+
     def run(*arrays: Array) -> tuple[Canonical, Conditional]:
         chain = GaussianChain(first, Canonical(*arrays[:3]), Canonical(*arrays[3:]), length)
-        return gaussian_evidence.integrate_states(chain), gaussian_elimination.eliminate(chain).steps
+        return condition_states(chain)
 
-    return over_batch(run, (*unary, *pair), (1, 2, 3, 1, 2, 3))
+    rest, steps = over_batch(run, (*unary, *pair), (1, 2, 3, 1, 2, 3))
+    return rest._replace(log_scale=jnp.where(lost, jnp.nan, rest.log_scale)), steps

@@ -17,6 +17,8 @@ from probdl.distributions.real import VonMisesFamily
 from probdl.exact.conjugate import SAME, Interpolation, interpolation, solve
 from probdl.exact.probes import in_groups
 
+TOLERANCE = 1e-7  # of the values: what sums of many terms lose, far below what another form differs by
+
 
 def integrated(
     points: Interpolation, family: ExponentialFamily, table: Float[Array, "*rest points"]
@@ -32,13 +34,15 @@ def integrated(
         table: Logarithm of the density at the points, in nats; -inf at all of them where it is zero.
 
     Returns:
-        Nats, and natural parameters.
+        Nats, NaN where the density is not of the family at these points; and natural parameters.
 
     Example:
         >>> from probdl.distributions.positive import GammaFamily
+        >>> from probdl.program.precision import Precision
         >>> points = interpolation(GammaFamily())
-        >>> x = jnp.asarray(points.points)
-        >>> log, natural = integrated(points, GammaFamily(), 2 * jnp.log(x) - x)
+        >>> with Precision.DOUBLE.active():
+        ...     x = jnp.asarray(points.points)
+        ...     log, natural = integrated(points, GammaFamily(), 2 * jnp.log(x) - x)
         >>> print(f"{log:.3f}", natural.round(3))  # log Gamma(3)
         0.693 [ 2. -1.]
 
@@ -54,7 +58,10 @@ def integrated(
 def _log_integral(points: Interpolation, family: ExponentialFamily, table: Array) -> Array:
     possible = table[..., 0] > -jnp.inf
     fitted = solve(points, jnp.moveaxis(jnp.where(possible[..., None], table, 0), -1, 0))
-    return jnp.where(possible, fitted.log_constant + family.log_normalizer(fitted.natural), -jnp.inf)
+    found = fitted.log_constant + family.log_normalizer(fitted.natural)
+    spread = jnp.abs(table - table[..., :1]).max(-1)
+    fits = fitted.residual <= TOLERANCE * (1 + spread)
+    return jnp.where(possible, jnp.where(fits, found, jnp.nan), -jnp.inf)
 
 
 @_log_integral.defjvp
@@ -73,12 +80,13 @@ def _log_integral_jvp(
     return value, jnp.sum(jnp.where(possible, weights, 0) * moved, -1)
 
 
-def with_further(family: ExponentialFamily, scale: float) -> Interpolation:
+def with_further(family: ExponentialFamily, scale: float, excess: int = 2) -> Interpolation:
     """Return points at which expectations of more than the statistics of a family can be read off.
 
     Args:
         family: The family.
         scale: Order of magnitude of the values of the site.
+        excess: How many times as many points as columns.
 
     Returns:
         An interpolation; its `further` maps expectations to weights of its points.
@@ -86,10 +94,10 @@ def with_further(family: ExponentialFamily, scale: float) -> Interpolation:
     Example:
         >>> from probdl.distributions.positive import GammaFamily
         >>> with_further(GammaFamily(), 1.0).further.shape  # 1, log x, x, and x, x^2, 1 / x
-        (6, 10)
+        (6, 12)
     """
     rows = 1 + family.dimension + further_statistics(family, jnp.ones((1, *family.event_shape))).shape[-1]
-    found = interpolation(family, scale, 2 * rows)
+    found = interpolation(family, scale, excess * rows)
     more = in_groups(partial(further_statistics, family), np.asarray(found.points))
     design = np.concatenate([found.design, more], 1)
     norms = np.linalg.norm(design, axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from probdl.exact.certificate import candidates, certify
 from probdl.exact.conjugate import Interpolation, interpolation
 from probdl.exact.integral import Integral
 from probdl.exact.local import NotIntegrable, Unaligned
+from probdl.exact.mixing import mixed
 from probdl.exact.steps import ConjugateStep
 from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
@@ -23,6 +25,7 @@ from probdl.program.sites import Site
 from probdl.program.states import base
 
 PROBES = 2
+EXAMPLES, WIDE = 64, 4.0
 
 
 def add_conjugate(search: Search, site: Site) -> None:
@@ -37,9 +40,12 @@ def add_conjugate(search: Search, site: Site) -> None:
         return
     event = site.shape[len(site.shape) - site.event_dim :]
     plain = Variable(site, Kind.CONJUGATE)
-    families = candidates(_support(site), event) if plain.local_shape == event else ()
+    batch = plain.local_shape[: len(plain.local_shape) - site.event_dim]
+    families = candidates(_support(site), event) if math.prod(batch) == 1 else ()
     before = () if search.done is None else search.done.variables
     reason = f"no family of conjugate distributions has its support ({site.distribution})"
+    if math.prod(batch) > 1:
+        reason = f"{math.prod(batch)} of its elements are in no plate, which would tell them apart"
     if families:
         reason = f"not conjugate: {site.distribution} prior"
     for family in families:
@@ -103,6 +109,11 @@ def _doubt(search: Search, added: Variable) -> str:
     In the order in which they are removed; each is then interpolated at values of its own magnitude.
     """
     for seed in range(PROBES):
+        done = search.done
+        blend = None if done is None else mixed(done, search.steps, search.arrays, example(search, seed))
+        if blend is not None:
+            name, summed = blend
+            return f"given the data, '{name}' is a mixture over '{summed}', which is summed out before"
         for name in [step.names[0] for step in search.steps if isinstance(step, ConjugateStep)]:
             done = search.done
             if done is None:
@@ -123,6 +134,30 @@ def _doubt(search: Search, added: Variable) -> str:
     return ""
 
 
+def drop_doubtful(search: Search) -> None:
+    """Give conjugate sites up if their integral is no number at some values of the latents that stay.
+
+    Args:
+        search: The search.
+    """
+    while search.done is not None:
+        conjugate = [v for v in search.done.variables if v.kind is Kind.CONJUGATE]
+        values = [example(search, seed, WIDE) for seed in range(EXAMPLES)]
+        if not conjugate or not values[0]:
+            return
+        together = jax.tree.map(lambda *parts: jnp.stack(parts), *values)
+        if not bool(jnp.isnan(_at_examples(search.done, search.arrays, together)).any()):
+            return
+        lost = conjugate[-1].name
+        search.reasons[lost] = "it is not conjugate for all values of the sites that are sampled"
+        search.attempt([v for v in search.done.variables if v.name != lost])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _at_examples(integral: Integral, arrays: Arrays, values: Mapping[str, Array]) -> Array:
+    return jax.vmap(functools.partial(integral.log_density, arrays))(values)
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _conditional(
     integral: Integral, name: str, arrays: Arrays, values: Mapping[str, Array], x: Array
@@ -133,5 +168,4 @@ def _conditional(
     point = Interpolation(x[None], jnp.zeros((1, count)), jnp.zeros((count, 1)))
     others = [replace(v, points=point) if v.name == name else v for v in integral.variables]
     steps = replace(integral, variables=tuple(others)).swept(arrays, values).steps
-    table = next(s.table for s in steps if isinstance(s, ConjugateStep) and s.name == name)[..., 0]
-    return jnp.where(jnp.isneginf(table), 0, table)
+    return next(s.table for s in steps if isinstance(s, ConjugateStep) and s.name == name)[..., 0]

@@ -20,7 +20,7 @@ from probdl.program.bound import Arrays
 from probdl.program.handlers import Fix
 from probdl.program.target import latent_values, log_probs, total
 
-UNITS = (1.0, 2.5)
+POINTS = ((1.0, 2), (2.5, 3))  # units of conjugate sites, and how many times as many points as columns
 AGREE = 1e-6
 
 
@@ -71,46 +71,73 @@ def expectations(integral: Integral, arrays: Arrays, values: Mapping[str, Array]
     return Expectations(log_evidence, log, linear, precision, natural)
 
 
-def moments(integral: Integral, arrays: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return the posterior means and second moments of the coordinates of continuous variables.
+class Moments(NamedTuple):
+    """Expectations that two sets of points agree on; NaN where they do not, inf where they are infinite.
+
+    Attributes:
+        mean: By continuous variable, expectations of its coordinates, the axes first.
+        square: By continuous variable, expectations of their squares.
+        log: By discrete variable, probabilities of its states.
+    """
+
+    mean: dict[str, Array]
+    square: dict[str, Array]
+    log: dict[str, Array]
+
+
+def moments(integral: Integral, arrays: Arrays) -> Moments:
+    """Return posterior means, second moments, and probabilities of states.
 
     Where conjugate variables are integrated, expectations are read off at points, exact for what is linear in
-    some statistics; other points give the same answer then.
+    some statistics of them; other points give the same answer then.
 
     Args:
         integral: The integral, over all latents.
         arrays: The data.
 
     Returns:
-        Both by variable, the axes first; NaN where points disagree, so that no moment is known, inf where
-        it is infinite.
+        The expectations.
     """
-    (mean, square), (other, other_square) = (_moments(_widened(integral, unit), arrays) for unit in UNITS)
-    size = {name: jnp.sqrt(jnp.abs(value)) for name, value in square.items()}
-    return jax.tree.map(_agreed, mean, other, size), jax.tree.map(_agreed, square, other_square, square)
+    one, other = (_moments(wide, arrays) for wide in both(integral))
+    size = {name: jnp.sqrt(jnp.abs(value)) for name, value in one.square.items()}
+    unit = jax.tree.map(jnp.ones_like, one.log)
+    return jax.tree.map(_agreed, one, other, Moments(size, one.square, unit))
 
 
-def _widened(integral: Integral, unit: float) -> Integral:
-    def widened(v: Variable) -> Variable:
+def both(integral: Integral) -> list[Integral]:
+    """Return an integral at two sets of points where more than the statistics of a site can be read off.
+
+    Args:
+        integral: The integral.
+
+    Returns:
+        Two that give the same expectations of whatever is linear in known statistics of conjugate sites.
+    """
+
+    def wide(v: Variable, unit: float, excess: int) -> Variable:
         if v.kind is not Kind.CONJUGATE:
             return v
-        return replace(v, points=with_further(v.known_family, unit * v.known_points.scale))
+        return replace(v, points=with_further(v.known_family, unit * v.known_points.scale, excess))
 
-    return replace(integral, variables=tuple(widened(v) for v in integral.variables))
+    return [
+        replace(integral, variables=tuple(wide(v, *points) for v in integral.variables)) for points in POINTS
+    ]
 
 
-def _moments(integral: Integral, arrays: Arrays) -> tuple[dict[str, Array], dict[str, Array]]:
+def _moments(integral: Integral, arrays: Arrays) -> Moments:
     known = expectations(integral, arrays, {})
-    first, second = {}, {}
+    first, second, log = {}, {}, {}
     for v in integral.variables:
-        if v.kind is Kind.GAUSSIAN:
+        if v.kind is Kind.DISCRETE:
+            log[v.name] = known.log[v.name]
+        elif v.kind is Kind.GAUSSIAN:
             first[v.name] = known.linear[v.name]
             second[v.name] = -2 * jnp.diagonal(known.precision[v.name], axis1=-2, axis2=-1)
-        elif v.kind is Kind.CONJUGATE:
+        else:
             values = jnp.asarray(v.states()).reshape(v.size, -1)
             first[v.name] = known.log[v.name] @ values
             second[v.name] = known.log[v.name] @ values**2
-    return first, second
+    return Moments(first, second, log)
 
 
 def _agreed(one: Array, other: Array, size: Array) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import NamedTuple
 
 import jax
@@ -11,6 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from probdl.exact.gaussian import Canonical, multiply, shift
+
+ENDS = range(3)  # the first state, those between, and the last one: where an invariant chain differs
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["first", "unary", "pair"], meta_fields=["length"])
@@ -54,6 +57,11 @@ class GaussianChain:
         """Size of the border, m."""
         return 2 * self.first.size - self.pair.size
 
+    @property
+    def is_invariant(self) -> bool:
+        """Whether precisions between the ends are given once for all steps."""
+        return len(self.unary.precision) == len(self.pair.precision) == 1 and self.length > len(ENDS)
+
     def about(self, states: Float[Array, "time d"], border: Float[Array, " border"]) -> GaussianChain:
         """Return the chain as a function of deviations from given states and border.
 
@@ -76,16 +84,22 @@ class Blocks(NamedTuple):
     """The log density of a chain as a block tridiagonal matrix with a border.
 
     Attributes:
-        diagonal: Precision of each state.
-        coupling: Precision of each state and the next one.
+        diagonal: Precision of each state; where the chain is invariant, of the first one, of all those
+            between, and of the last one.
+        coupling: Precision of each state and the next one; where the chain is invariant, one for all.
         right: Linear term of each state, then minus its precision with the border, as columns.
         border: What touches the border alone.
     """
 
-    diagonal: Float[Array, "time d d"]
-    coupling: Float[Array, "before d d"]
+    diagonal: Float[Array, "steps d d"]
+    coupling: Float[Array, "steps d d"]
     right: Float[Array, "time d columns"]
     border: Canonical
+
+    @property
+    def is_invariant(self) -> bool:
+        """Whether the precisions are given once for all steps between the ends."""
+        return len(self.diagonal) < len(self.right)
 
 
 def assemble(chain: GaussianChain) -> Blocks:
@@ -111,16 +125,15 @@ def assemble(chain: GaussianChain) -> Blocks:
     _check(chain)
     d, m, length = chain.state_size, chain.border_size, chain.length
     first = Canonical(*(array[None] for array in chain.first))
-    places = ((first, 0, 0, 1), (chain.unary, 0, 0, length), (chain.pair, 0, 0, length - 1))
-    diagonals, rights = zip(
-        *(_placed(*place, chain) for place in (*places, (chain.pair, d, 1, length - 1))), strict=True
-    )
+    places = (_Place(first, 0, 0, 1), _Place(chain.unary, 0, 0, length), _Place(chain.pair, 0, 0, length - 1))
+    both = (*places, _Place(chain.pair, d, 1, length - 1))
     across = (chain.pair.precision[:, :d, d : 2 * d] + chain.pair.precision[:, d : 2 * d, :d].mT) / 2
-    corners = (total(_corner(potential, m, reach)) for potential, _, _, reach in places)
+    corners = (total(_corner(place.potential, m, place.reach)) for place in places)
+    steps = ENDS if chain.is_invariant else range(length)
     return Blocks(
-        jnp.stack(diagonals).sum(0),
-        repeated(across, length - 1),
-        jnp.stack(rights).sum(0),
+        reduce(add, (_diagonal(place, d, len(steps), length - len(steps)) for place in both)),
+        across if chain.is_invariant else repeated(across, length - 1),
+        reduce(add, (_right(place, d, m, length) for place in both)),
         multiply(*corners),
     )
 
@@ -158,16 +171,35 @@ def total(potentials: Canonical) -> Canonical:
     return Canonical(*(array.sum(0) for array in potentials))
 
 
-def _placed(
-    potential: Canonical, begin: int, at: int, reach: int, chain: GaussianChain
-) -> tuple[Float[Array, "time d d"], Float[Array, "time d columns"]]:
-    """Return what a potential adds to the states from time `at` on, its coordinates from `begin` on."""
-    own, border = slice(begin, begin + chain.state_size), slice(potential.size - chain.border_size, None)
-    precision = repeated((potential.precision + potential.precision.mT) / 2, reach)
-    linear = repeated(potential.linear, reach)
-    right = jnp.concatenate([linear[:, own, None], -precision[:, own, border]], -1)
-    margin = ((at, chain.length - at - reach), (0, 0), (0, 0))
-    return jnp.pad(precision[:, own, own], margin), jnp.pad(right, margin)
+class _Place(NamedTuple):
+    """Where a potential stands: its coordinates from `begin` on are the states from time `at` on."""
+
+    potential: Canonical
+    begin: int
+    at: int
+    reach: int
+
+    def padded(self, array: Float[Array, "steps rows columns"], length: int) -> Array:
+        """Return an array of the potential at the times of all states."""
+        margin = ((self.at, length - self.at - self.reach), (0, 0), (0, 0))
+        return jnp.pad(repeated(array, self.reach), margin)
+
+
+def _diagonal(place: _Place, d: int, length: int, left_out: int) -> Float[Array, "length d d"]:
+    own = slice(place.begin, place.begin + d)
+    precision = place.potential.precision[:, own, own]
+    reach = place.reach - left_out if place.reach > left_out else place.reach
+    return place._replace(reach=reach).padded((precision + precision.mT) / 2, length)
+
+
+def _right(place: _Place, d: int, m: int, length: int) -> Float[Array, "length d columns"]:
+    potential, own = place.potential, slice(place.begin, place.begin + d)
+    border = slice(potential.size - m, None)
+    linear = place.padded(potential.linear[:, own, None], length)
+    if not m:
+        return linear
+    across = (potential.precision[:, own, border] + potential.precision[:, border, own].mT) / 2
+    return jnp.concatenate([linear, -place.padded(across, length)], -1)
 
 
 def _corner(potential: Canonical, border_size: int, reach: int) -> Canonical:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from probdl.exact.block_tridiagonal import factorize
-from probdl.exact.cholesky import gram, inverse, log_determinant, solve_lower, solve_upper
+from probdl.exact.block_tridiagonal import Factor, factorize
 from probdl.exact.gaussian import Canonical
-from probdl.exact.gaussian_chain import GaussianChain, assemble
+from probdl.exact.gaussian_chain import Blocks, GaussianChain, assemble
 from probdl.exact.gaussian_integral import Conditional, Regression
+from probdl.exact.gaussian_steady import SHORTEST, factorize_invariant, settled_covariances, written_out
 from probdl.exact.linear_recursion import covariances_backward, vectors_backward, vectors_forward
 
 
@@ -22,10 +22,14 @@ class Eliminated(NamedTuple):
     Attributes:
         steps: The distribution of x_t given (x_(t+1), o); the last one does not depend on its x_(t+1).
         border: The integral over all states, as a potential of the border.
+        means: Mean of each state given the border: where the border is zero, then its slopes, as columns.
+        factor: The factor of the precision of the states.
     """
 
     steps: Conditional
     border: Canonical
+    means: Float[Array, "time d columns"]
+    factor: Factor
 
 
 class ChainMoments(NamedTuple):
@@ -59,7 +63,7 @@ class ChainMoments(NamedTuple):
         return Regression(gain, offset, jnp.concatenate([above, below], -2))
 
 
-def eliminate(chain: GaussianChain, factor: Float[Array, "time d d"] | None = None) -> Eliminated:
+def eliminate(chain: GaussianChain, factor: Factor | None = None) -> Eliminated:
     """Integrate the states out from the first to the last, and keep what smoothing and sampling need.
 
     A block Cholesky decomposition of the precision. The integral is the difference of sums of squares: where
@@ -67,8 +71,7 @@ def eliminate(chain: GaussianChain, factor: Float[Array, "time d d"] | None = No
 
     Args:
         chain: The chain.
-        factor: Cholesky factors of the precisions of the conditionals, if they are known from a chain with
-            the same precisions.
+        factor: The factor of its precision, if it is known from a chain with the same precisions.
 
     Returns:
         The conditionals of the states, and the integral.
@@ -83,46 +86,52 @@ def eliminate(chain: GaussianChain, factor: Float[Array, "time d d"] | None = No
     """
     blocks = assemble(chain)
     length, d = blocks.right.shape[:2]
-    factor = factorize(blocks.diagonal, blocks.coupling) if factor is None else factor
-    gain = -solve_upper(factor[:-1], solve_lower(factor[:-1], blocks.coupling))
-    right = vectors_forward(gain, blocks.right)
-    gain = jnp.pad(gain, ((0, 1), (0, 0), (0, 0)))
-    half = solve_lower(factor, right)
-    shift = solve_upper(factor, half)
-    flat = half.reshape(length * d, -1)
-    products = flat.T @ flat
-    log_scale = (
-        products[0, 0] / 2 - log_determinant(factor).sum() / 2 + length * d / 2 * math.log(2 * math.pi)
-    )
+    factor = _factorized(blocks) if factor is None else factor
+    shift, products = vectors_forward(factor.gain, factor.covariance, blocks.right)
+    log_scale = (products[0, 0] - factor.log_determinant + length * d * math.log(2 * math.pi)) / 2
+    squares = (products[1:, 1:] + products[1:, 1:].T) / 2
     border = Canonical(
         blocks.border.log_scale + log_scale,
         blocks.border.linear + products[1:, 0],
-        blocks.border.precision - products[1:, 1:],
+        blocks.border.precision - squares,
     )
-    return Eliminated(Conditional(jnp.concatenate([gain, shift[..., 1:]], -1), shift[..., 0], factor), border)
+    gain = jnp.concatenate([factor.gain, shift[..., 1:]], -1)
+    steps = Conditional(gain, shift[..., 0], factor.cholesky)
+    return Eliminated(steps, border, vectors_backward(factor.gain, shift), factor)
 
 
-def chain_moments(steps: Conditional) -> ChainMoments:
+def chain_moments(eliminated: Eliminated) -> ChainMoments:
     """Return the moments of all states given the border.
 
     Args:
-        steps: The conditionals of the states, of `eliminate`.
+        eliminated: The chain, of `eliminate`.
 
     Returns:
         The moments.
 
     Example:
-        >>> alone = Conditional(jnp.zeros((1, 1, 1)), jnp.ones((1, 1)), 2 * jnp.ones((1, 1, 1)))
-        >>> chain_moments(alone).covariance.tolist()
+        >>> zero = jnp.zeros(1)
+        >>> start = Canonical(jnp.zeros(()), zero, 4 * jnp.eye(1))
+        >>> none = Canonical(zero, zero[None], zero[None, None])
+        >>> pair = Canonical(zero, jnp.zeros((1, 2)), jnp.zeros((1, 2, 2)))
+        >>> chain_moments(eliminate(GaussianChain(start, none, pair, length=1))).covariance.tolist()
         [[[0.25]]]
 
     Source:
         Rauch, Tung & Striebel (1965), in terms of the conditionals.
     """
-    d = steps.offset.shape[-1]
-    gain = steps.gain[..., :d]
-    shift = jnp.concatenate([steps.offset[..., None], steps.gain[..., d:]], -1)
-    moved = vectors_backward(gain, shift)
-    covariance = covariances_backward(gain, inverse(steps.cholesky))
-    lagged = gram(gain[:-1].mT, covariance[1:])
-    return ChainMoments(moved[..., 1:], moved[..., 0], covariance, lagged)
+    factor, means = eliminated.factor, eliminated.means
+    if factor.settled is None:
+        covariance, lagged = covariances_backward(factor.gain, factor.covariance)
+    else:
+        covariance, lagged = settled_covariances(factor)
+    return ChainMoments(means[..., 1:], means[..., 0], covariance, lagged)
+
+
+def _factorized(blocks: Blocks) -> Factor:
+    length = len(blocks.right)
+    if not blocks.is_invariant:
+        return factorize(blocks.diagonal, blocks.coupling)
+    if length >= SHORTEST:
+        return factorize_invariant(blocks.diagonal, blocks.coupling, length)
+    return factorize(*written_out(blocks.diagonal, blocks.coupling, length))

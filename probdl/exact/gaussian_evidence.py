@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from probdl.exact.gaussian import Canonical, multiply
 from probdl.exact.gaussian_chain import GaussianChain, total
-from probdl.exact.gaussian_elimination import Eliminated, chain_moments, eliminate
-from probdl.exact.gaussian_integral import expected_log
-from probdl.exact.gaussian_smoothing import conditional_mean
+from probdl.exact.gaussian_elimination import ChainMoments, Eliminated, chain_moments, eliminate
+from probdl.exact.gaussian_integral import Conditional, expected_log
 
 
 def integrate_states(chain: GaussianChain) -> Canonical:
@@ -42,28 +42,72 @@ def integrate_states(chain: GaussianChain) -> Canonical:
     return _integrate_states(chain)
 
 
-def _refined(chain: GaussianChain) -> tuple[Array, Eliminated]:
-    """Return the most probable states where the border is zero, and the chain of deviations, eliminated."""
-    zero = jnp.zeros(chain.border_size, chain.first.linear.dtype)
+def condition_states(chain: GaussianChain) -> tuple[Canonical, Conditional]:
+    """Integrate all states out, and keep the distribution of each given the next one.
+
+    Args:
+        chain: The chain.
+
+    Returns:
+        The integral and its gradients, as `integrate_states`; and the conditionals, as `eliminate`.
+
+    Example:
+        >>> zero, step = jnp.zeros(1), jnp.array([[[1.0, -1.0], [-1.0, 1.0]]])
+        >>> start = Canonical(jnp.zeros(()), jnp.zeros(1), jnp.eye(1))
+        >>> none = Canonical(zero, zero[None], zero[None, None])
+        >>> walk = GaussianChain(start, none, Canonical(zero, jnp.zeros((1, 2)), step), length=2)
+        >>> print(f"{condition_states(walk)[1].gain[0, 0, 0]:.3f}")
+        0.500
+    """
+    return _condition_states(chain)
+
+
+class _Refined(NamedTuple):
+    """A chain eliminated twice: as it is, and as a function of deviations from its most probable states."""
+
+    rough: Eliminated
+    fine: Eliminated
+
+    def moments(self) -> ChainMoments:
+        """Return the moments of the states given the border."""
+        found = chain_moments(self.fine)
+        return found._replace(offset=found.offset + self.rough.means[..., 0])
+
+
+def _refined(chain: GaussianChain) -> _Refined:
     rough = eliminate(chain)
-    about = conditional_mean(rough.steps, zero)
-    return about, eliminate(chain.about(about, zero), rough.steps.cholesky)
+    about = rough.means[..., 0]
+    zero = jnp.zeros(chain.border_size, about.dtype)
+    return _Refined(rough, eliminate(chain.about(about, zero), rough.factor))
 
 
-@jax.custom_jvp
-def _integrate_states(chain: GaussianChain) -> Canonical:
-    return _refined(chain)[1].border
-
-
-@_integrate_states.defjvp
-def _(primals: tuple[GaussianChain], tangents: tuple[GaussianChain]) -> tuple[Canonical, Canonical]:
-    (moved,) = tangents
-    about, (steps, border) = _refined(*primals)
-    found = chain_moments(steps)
-    found = found._replace(offset=found.offset + about)
-    parts = (
+def _expected_change(moved: GaussianChain, found: ChainMoments) -> Canonical:
+    return multiply(
         expected_log(moved.first, found.at_first()),
         total(expected_log(moved.unary, found.single())),
         total(expected_log(moved.pair, found.double())),
     )
-    return border, multiply(*parts)
+
+
+@jax.custom_jvp
+def _integrate_states(chain: GaussianChain) -> Canonical:
+    return _refined(chain).fine.border
+
+
+@_integrate_states.defjvp
+def _(primals: tuple[GaussianChain], tangents: tuple[GaussianChain]) -> tuple[Canonical, Canonical]:
+    found = _refined(*primals)
+    return found.fine.border, _expected_change(*tangents, found.moments())
+
+
+@jax.custom_jvp
+def _condition_states(chain: GaussianChain) -> tuple[Canonical, Conditional]:
+    found = _refined(chain)
+    return found.fine.border, found.rough.steps
+
+
+@_condition_states.defjvp
+def _(primals: tuple[GaussianChain], tangents: tuple[GaussianChain]):
+    found = _refined(*primals)
+    moved = jax.jvp(lambda chain: eliminate(chain).steps, primals, tangents)[1]
+    return (found.fine.border, found.rough.steps), (_expected_change(*tangents, found.moments()), moved)

@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from probdl.exact.cholesky import cholesky, gram, inverse, log_determinant, solve_lower, solve_upper
 from probdl.exact.gaussian import Canonical, Moments
+
+MOST_NATS = 1e-3 / float(np.finfo(np.float64).eps)  # of sizes that cancel: a thousandth of a nat is right
 
 
 class Conditional(NamedTuple):

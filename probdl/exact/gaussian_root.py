@@ -12,11 +12,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from probdl.exact.cholesky import gram, log_determinant, solve_upper
+from probdl.exact.block_tridiagonal import Factor
+from probdl.exact.cholesky import gram, inverse, log_determinant, solve_upper
 from probdl.exact.gaussian import Canonical, multiply
 from probdl.exact.gaussian_chain import repeated, total
 from probdl.exact.gaussian_elimination import Eliminated, chain_moments
 from probdl.exact.gaussian_integral import Conditional, Regression
+from probdl.exact.linear_recursion import vectors_backward
 
 
 class Root(NamedTuple):
@@ -42,7 +44,10 @@ class Root(NamedTuple):
     def canonical(self) -> Canonical:
         """Return the potential in canonical form."""
         squares = (self.target * self.target).sum(-1)
-        linear = gram(self.rows, self.target[..., None])[..., 0]
+        if math.prod(self.rows.shape[:-2]) == 1:
+            linear = self.target @ self.rows.reshape(self.rows.shape[-2:])
+        else:
+            linear = gram(self.rows, self.target[..., None])[..., 0]
         return Canonical(self.log_scale - squares / 2, linear, gram(self.rows, self.rows))
 
 
@@ -62,7 +67,7 @@ class RootChain:
         >>> start = Root(jnp.zeros(()), one[0], jnp.ones(1))
         >>> seen = Root(jnp.zeros(1), one, 3 * jnp.ones((1, 1)))
         >>> step = Root(jnp.zeros(1), jnp.array([[[-1.0, 1.0]]]), jnp.zeros((1, 1)))
-        >>> found = chain_moments(eliminate_roots(RootChain(start, seen, step, length=1)).steps)
+        >>> found = chain_moments(eliminate_roots(RootChain(start, seen, step, length=1)))
         >>> print(f"{found.offset[0, 0]:.4f}")
         2.0000
     """
@@ -135,13 +140,16 @@ def eliminate_roots(chain: RootChain) -> Eliminated:
     last, rows = lax.scan(step, start, (repeated(pair, length - 1), later))
     ending = jnp.concatenate([last[:d, :d], jnp.zeros((d, d), pair.dtype), last[:d, d:]], 1)
     rows = jnp.concatenate([rows, ending[None]])
-    factor = _regular(rows[..., :d]).mT
-    solved = solve_upper(factor, rows[..., d:])
-    scale = chain.first.log_scale + length * d / 2 * math.log(2 * math.pi) - log_determinant(factor).sum() / 2
+    root = _regular(rows[..., :d]).mT
+    solved = solve_upper(root, rows[..., d:])
+    factor = Factor(root, -solved[..., :d], inverse(root), log_determinant(root).sum())
+    scale = chain.first.log_scale + (length * d * math.log(2 * math.pi) - factor.log_determinant) / 2
     scale = scale + repeated(chain.unary.log_scale, length).sum()
     scale = scale + repeated(chain.pair.log_scale, length - 1).sum()
     border = Root(scale, last[d:, d:-1], last[d:, -1]).canonical()
-    return Eliminated(Conditional(-solved[..., :-1], solved[..., -1], factor), border)
+    steps = Conditional(-solved[..., :-1], solved[..., -1], root)
+    shift = jnp.concatenate([solved[..., -1:], -solved[..., d:-1]], -1)
+    return Eliminated(steps, border, vectors_backward(factor.gain, shift), factor)
 
 
 @jax.custom_jvp
@@ -152,14 +160,14 @@ def _integrate_roots(chain: RootChain) -> Canonical:
 @_integrate_roots.defjvp
 def _(primals: tuple[RootChain], tangents: tuple[RootChain]) -> tuple[Canonical, Canonical]:
     (chain,), (moved,) = primals, tangents
-    steps, border = eliminate_roots(chain)
-    found = chain_moments(steps)
+    eliminated = eliminate_roots(chain)
+    found = chain_moments(eliminated)
     parts = (
         _expected_change(chain.first, moved.first, found.at_first()),
         total(_expected_change(chain.unary, moved.unary, found.single())),
         total(_expected_change(chain.pair, moved.pair, found.double())),
     )
-    return border, multiply(*parts)
+    return eliminated.border, multiply(*parts)
 
 
 def _expected_change(root: Root, moved: Root, given: Regression) -> Canonical:

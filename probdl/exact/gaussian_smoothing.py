@@ -43,16 +43,19 @@ def smooth(eliminated: Eliminated, border: Float[Array, " border"] | None = None
 
     Example:
         >>> from probdl.exact.gaussian import Canonical
-        >>> alone = Conditional(jnp.zeros((1, 1, 1)), jnp.ones((1, 1)), 2 * jnp.ones((1, 1, 1)))
-        >>> nothing = Canonical(jnp.zeros(()), jnp.zeros(0), jnp.zeros((0, 0)))
-        >>> smooth(Eliminated(alone, nothing)).covariance.tolist()
+        >>> from probdl.exact.gaussian_chain import GaussianChain
+        >>> from probdl.exact.gaussian_elimination import eliminate
+        >>> start = Canonical(jnp.zeros(()), jnp.zeros(1), 4 * jnp.eye(1))
+        >>> none = Canonical(jnp.zeros(1), jnp.zeros((1, 1)), jnp.zeros((1, 1, 1)))
+        >>> pair = Canonical(jnp.zeros(1), jnp.zeros((1, 2)), jnp.zeros((1, 2, 2)))
+        >>> smooth(eliminate(GaussianChain(start, none, pair, length=1))).covariance.tolist()
         [[[0.25]]]
 
     Source:
         Rauch, Tung & Striebel (1965), in terms of the conditionals.
     """
     known = moments(eliminated.border) if border is None else _given(border)
-    found = chain_moments(eliminated.steps)
+    found = chain_moments(eliminated)
     spread = found.gain @ known.covariance
     return Smoothed(
         found.offset + found.gain @ known.mean,

@@ -171,6 +171,8 @@ class Integral:
         """Return the value of a site from elements: states by number, or coordinates."""
         if variable.kind is Kind.DISCRETE:
             elements = jnp.asarray(variable.states())[elements]
+        elif variable.centre:
+            elements = elements + variable.origin
         return variable.unpacked(elements).astype(variable.nothing.dtype)
 
     def probes(self) -> list[Potential]:
@@ -236,7 +238,8 @@ def check_size(variable: Variable, reason: str, most: float) -> None:
     Raises:
         NotIntegrable: If they are too many, or conjugate.
     """
-    count = f"{np.exp(min(variable.log_size, 300.0)):.3g}"
+    power = variable.log_size / np.log(10)
+    count = f"{10**power:.3g}" if power < 15 else f"1e{power:.0f}"
     if variable.kind is Kind.DISCRETE and variable.log_size > most:
         raise NotIntegrable(
             variable.name, f"{reason}: the elements of '{variable.name}' would have {count} joint states"
@@ -255,6 +258,7 @@ def digest_of(reads: Mapping[tuple[str, str], list[Read]], names: set[str]) -> s
     for (parent, child), found in sorted(reads.items(), key=lambda item: item[0]):
         if parent in names:
             for read in found:
+                digest.update(f"{parent}>{child}:{read.axes}".encode())
                 for axis, position in read.positions.items():
                     array = position if isinstance(position, np.ndarray) else np.array(repr(position))
                     digest.update(f"{parent}>{child}:{axis}{array.shape}".encode())

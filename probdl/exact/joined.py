@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.exact.gaussian import Canonical
-from probdl.exact.potential import Potential, Space, key_of, spread
+from probdl.exact.potential import Potential, Space, check_table, key_of, spread
 from probdl.exact.variables import Ref
 
 
@@ -26,6 +26,7 @@ def joint_table(space: Space, potentials: Sequence[Potential], discrete: Sequenc
     Returns:
         Axes, then states; of full length along the axes of variables that are read.
     """
+    check_table(space, potentials[0].axes, discrete)
     parts = [spread(space, potential, discrete, potential.log) for potential in potentials]
     total = sum(parts[1:], parts[0])
     lead = len(potentials[0].axes)
@@ -71,6 +72,33 @@ def joint_quadratic(
         jnp.broadcast_to(linear, (*shape, total)),
         jnp.broadcast_to(precision, (*shape, total, total)),
     )
+
+
+def curvatures(
+    space: Space, potentials: Sequence[Potential], discrete: Sequence[Ref], name: str
+) -> list[Array]:
+    """Return minus the second derivatives by the coordinates of a Gaussian variable, of each potential.
+
+    Args:
+        space: The variables.
+        potentials: The potentials, over the same axes.
+        discrete: The variables of tables that they depend on, in order.
+        name: The variable.
+
+    Returns:
+        One array a potential: axes, states, then coordinates.
+    """
+    found = []
+    for potential in potentials:
+        own = [ref for ref in potential.refs if not space.is_tabulated(ref)]
+        start = 0
+        for ref in own:
+            size = space.variables[ref.name].size
+            if ref.name == name and potential.precision is not None:
+                diagonal = jnp.diagonal(potential.precision, axis1=-2, axis2=-1)[..., start : start + size]
+                found.append(spread(space, potential, discrete, diagonal))
+            start += size
+    return found
 
 
 def embedded(whole: Array, part: Array, places: tuple[np.ndarray, ...]) -> Array:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import override
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.errors import NotApplicable, SiteNotFound
-from probdl.exact.expectations import Expectations, draws, expectations, moments, most_probable
-from probdl.exact.integral import Integral
+from probdl.errors import NotApplicable
+from probdl.exact.expectations import draws, most_probable
 from probdl.exact.network import NetworkPosterior, network_posterior
-from probdl.exact.search import Found, find
-from probdl.exact.variables import Kind, Variable
+from probdl.exact.queries import Queries
+from probdl.exact.search import find
+from probdl.exact.solved import unpacked
+from probdl.exact.variables import Kind
 from probdl.program.keys import as_key
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.states import finite_range
 
+OBSERVE = "Observe it, bound its support, or make its plate smaller."
 INSTEAD = "Call infer(model, key=0): it integrates what it can and samples the rest."
 
 
 @dataclass(frozen=True, eq=False)
-class ExactPosterior:
+class ExactPosterior(Queries):
     """The posterior of all latents of a model, without sampling error.
 
     Attributes:
@@ -43,36 +44,12 @@ class ExactPosterior:
         [0.351, 0.649]
     """
 
-    model: Model
-    found: Found
-
-    @property
-    def _integral(self) -> Integral:
-        if self.found.integral is None:
-            raise ValueError("Expected a model with latent sites; got none. Call model.log_joint({}).")
-        return self.found.integral
-
-    @functools.cached_property
-    def _expectations(self) -> Expectations:
-        with Precision.DOUBLE.active():
-            return expectations(self._integral, self.model.arrays(Precision.DOUBLE), {})
-
     @property
     def log_evidence(self) -> float:
         """Log of the probability of the observations, in nats."""
-        return float(self._expectations.log_evidence)
+        return float(self.expectations.log_evidence)
 
-    def _variable(self, name: str, *kinds: Kind) -> Variable:
-        variables = {v.name: v for v in self._integral.variables}
-        if name not in variables:
-            raise SiteNotFound(name, variables, "the posterior", "a latent site")
-        if variables[name].kind not in kinds:
-            raise ValueError(
-                f"Expected a {'discrete' if Kind.DISCRETE in kinds else 'continuous'} site; got '{name}'. "
-                f"Ask for `probabilities` of discrete sites, for `mean` and `variance` of the others."
-            )
-        return variables[name]
-
+    @override
     def probabilities(self, name: str) -> Float[np.ndarray, "*site state"]:
         """Return the posterior probabilities of the values of a discrete site.
 
@@ -84,21 +61,17 @@ class ExactPosterior:
 
         Raises:
             SiteNotFound: If it is no latent site.
-            ValueError: If it is not discrete.
+            ValueError: If it is not discrete, or its probabilities are not known in closed form.
         """
-        variable = self._variable(name, Kind.DISCRETE)
+        variable = self.variable(name, Kind.DISCRETE)
         values = np.array(finite_range(variable.site))
         states = variable.states()
         hit = (states[..., None] == values).astype(float)
-        whole = np.asarray(self._expectations.log[name])
+        whole = np.asarray((self.moments if self.has_points else self.expectations).log[name])
+        self._check_known(name, whole)
         per_entry = np.tensordot(whole, hit, axes=(-1, 0))
-        found = [self._unpacked(variable, per_entry[..., i]) for i in range(len(values))]
+        found = [unpacked(variable, per_entry[..., i]) for i in range(len(values))]
         return np.stack(found, axis=-1)
-
-    @staticmethod
-    def _unpacked(variable: Variable, elements: Any) -> np.ndarray:
-        with Precision.DOUBLE.active():
-            return np.asarray(variable.unpacked(jnp.asarray(elements)))
 
     def mean(self, name: str) -> Float[np.ndarray, "*site"]:
         """Return the posterior mean of a continuous site.
@@ -130,49 +103,60 @@ class ExactPosterior:
         """
         return self._moment(name, "variance")
 
-    @functools.cached_property
-    def _moments(self) -> tuple[dict[str, Array], dict[str, Array]]:
-        with Precision.DOUBLE.active():
-            return moments(self._integral, self.model.arrays(Precision.DOUBLE))
-
     def _moment(self, name: str, what: str) -> np.ndarray:
-        variable = self._variable(name, Kind.GAUSSIAN, Kind.CONJUGATE)
-        known = self._expectations
+        variable = self.variable(name, Kind.GAUSSIAN, Kind.CONJUGATE)
+        known = self.expectations
         if name in known.natural:
             with Precision.DOUBLE.active():
                 distribution = variable.known_family.distribution(known.natural[name])
-                return self._unpacked(variable, getattr(distribution, what))
-        if all(v.kind is not Kind.CONJUGATE for v in self._integral.variables):
+                return unpacked(variable, getattr(distribution, what))
+        if not self.has_points:
             mean = np.asarray(known.linear[name])
             second = -2 * np.diagonal(np.asarray(known.precision[name]), axis1=-2, axis2=-1)
         else:
-            mean, second = (np.asarray(found[name]) for found in self._moments)
+            mean, second = np.asarray(self.moments.mean[name]), np.asarray(self.moments.square[name])
             if np.isinf(mean).any() and variable.kind is Kind.GAUSSIAN:
                 mean = np.asarray(known.linear[name])
-            if np.isnan(mean if what == "mean" else second).any():
-                raise ValueError(
-                    f"Expected a site whose moments have a closed form; got '{name}', a mixture over what is "
-                    f"conjugate. Draw from it with `sample`."
-                )
-        return self._unpacked(variable, mean if what == "mean" else second - mean**2)
+            self._check_known(name, mean if what == "mean" else second)
+        if what == "variance":
+            return unpacked(variable, second - mean**2)
+        return unpacked(variable, mean + np.array(variable.centre) if variable.centre else mean)
 
-    def most_probable(self) -> dict[str, np.ndarray]:
-        """Return the most probable values of all latents together.
+    @staticmethod
+    def _check_known(name: str, expectation: np.ndarray) -> None:
+        if np.isnan(expectation).any():
+            raise ValueError(
+                f"Expected a site whose moments have a closed form; got '{name}', a mixture over what is "
+                f"conjugate. Draw from it with `sample`."
+            )
+
+    def most_probable(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Return the most probable values of all latents together, or of some with the others summed out.
+
+        Args:
+            names: Discrete sites, elements or slices, as in `joint`; None for all latents.
 
         Returns:
-            Values by site.
+            Values by name.
 
         Raises:
-            ValueError: If discrete and continuous latents are mixed: no such point is found by elimination.
+            TypeError: If `names` is a string.
+            SiteNotFound: If a name is that of no latent site.
+            ValueError: If nothing is named and discrete and continuous latents are mixed, for which no such
+                point is found by elimination; if what is named is not discrete, or has too many joint states.
         """
-        kinds = {v.kind for v in self._integral.variables}
+        if isinstance(names, str):
+            raise TypeError(f"Expected names; got {names!r}. Write most_probable([{names!r}]).")
+        if names is not None:
+            return self._most_probable_of(names)
+        kinds = {v.kind for v in self.integral.variables}
         if kinds not in ({Kind.DISCRETE}, {Kind.GAUSSIAN}):
             raise ValueError(
-                "Expected latents that are all discrete, or all Gaussian; got both, or conjugate ones. Ask "
-                "for `probabilities` and `mean`, or maximise model.target by hand."
+                "Expected latents that are all discrete, or all Gaussian; got both, or conjugate ones. Name "
+                "discrete ones, ask for `probabilities` and `mean`, or maximise model.target by hand."
             )
         with Precision.DOUBLE.active():
-            found = most_probable(self._integral, self.model.arrays(Precision.DOUBLE))
+            found = most_probable(self.integral, self.arrays)
         return {name: np.asarray(value) for name, value in found.items()}
 
     def sample(self, key: int | Array, num_samples: int = 1000) -> dict[str, np.ndarray]:
@@ -184,10 +168,17 @@ class ExactPosterior:
 
         Returns:
             Values by site, the draws first.
+
+        Raises:
+            ValueError: If the number of draws is not positive.
         """
+        if num_samples < 1:
+            raise ValueError(
+                f"Expected at least one draw; got num_samples={num_samples}. Leave it out for 1000."
+            )
         with Precision.DOUBLE.active():
             keys = jax.random.split(as_key(key), num_samples)
-            found, _ = draws(self._integral, keys, self.model.arrays(Precision.DOUBLE))
+            found, _ = draws(self.integral, keys, self.arrays)
         return {name: np.asarray(found[name]) for name in self.model.latents}
 
 
@@ -204,6 +195,7 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
         The posterior; of a Bayesian network of tables one that answers for any evidence.
 
     Raises:
+        TypeError: If it is no model.
         NotApplicable: If a latent cannot be integrated; the message says what prevents it.
         ValueError: If the observations are impossible.
 
@@ -220,6 +212,10 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
     Source:
         Bishop & Bishop (2023), §11.3 and §3.2; Obermeyer et al. (2019), arXiv:1902.03210, for plates.
     """
+    if not isinstance(model, Model):
+        raise TypeError(
+            f"Expected model to be a Model; got {model!r}. Call exact_posterior(Model(program, ...))."
+        )
     model.check()
     network = network_posterior(model)
     if network is not None:
@@ -227,7 +223,8 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
     found = find(model)
     if found.reasons or found.rest:
         name, why = next(iter(found.reasons.items()), (next(iter(found.rest), ""), "it stays"))
-        raise NotApplicable("exact_posterior", f"'{name}' cannot be integrated: {why}", INSTEAD)
+        instead = OBSERVE if name in model.sites and model.sites[name].is_discrete else INSTEAD
+        raise NotApplicable("exact_posterior", f"'{name}' cannot be integrated: {why}", instead)
     posterior = ExactPosterior(model, found)
     check_possible(model, posterior.log_evidence)
     return posterior
@@ -241,7 +238,7 @@ def check_possible(model: Model, log_evidence: float) -> None:
     """
     if np.isfinite(log_evidence):
         return
-    observed = ", ".join(f"'{name}'" for name, site in model.sites.items() if site.is_observed)
+    observed = ", ".join(f"'{name}'" for name, site in model.sites.items() if site.is_observed) or "nothing"
     if log_evidence == -np.inf:
         raise ValueError(
             f"Expected observations that are possible; got a log evidence of -inf: no values of the latents "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -11,8 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from probdl.exact.local import Unaligned, over
+from probdl.exact.local import NotIntegrable, Unaligned, over
 from probdl.exact.variables import Kind, Ref, Variable
+
+MOST_LOG_ENTRIES = math.log(2.0**28)  # of a table: 2 GiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +214,29 @@ def scope_of(space: Space, potentials: Sequence[Potential]) -> tuple[list[Ref], 
         found.setdefault(key_of(ref), ref)
     discrete = [ref for ref in found.values() if space.is_tabulated(ref)]
     return discrete, [ref for ref in found.values() if not space.is_tabulated(ref)]
+
+
+def check_table(space: Space, axes: Sequence[str], refs: Sequence[Ref]) -> None:
+    """Check that a table is not too large to be made.
+
+    Args:
+        space: The variables.
+        axes: Its axes.
+        refs: The variables of tables that it depends on.
+
+    Raises:
+        NotIntegrable: If it is; the message names the variables and the size.
+    """
+    sizes = {key_of(ref): space.variables[ref.name].log_size for ref in refs}
+    entries = sum(sizes.values()) + sum(math.log(max(space.lengths[axis], 1)) for axis in axes)
+    if refs and entries > MOST_LOG_ENTRIES:
+        every = list(dict.fromkeys(ref.name for ref in refs))
+        names = ", ".join(f"'{name}'" for name in every[:3])
+        names += f" and {len(every) - 3} more" if len(every) > 3 else ""
+        raise NotIntegrable(
+            max(sizes, key=lambda key: sizes[key])[0],
+            f"a table over {names} would have 1e{entries / math.log(10):.0f} entries",
+        )
 
 
 def key_of(ref: Ref) -> tuple:

@@ -7,7 +7,7 @@ comparisons, `where` on them) have a derivative of zero and are found by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -26,6 +26,14 @@ KINKS = frozenset(
     | {"floor", "ceil", "round", "rem", "nextafter", "reduce_precision", "stop_gradient", "while"}
     | {"argmax", "argmin", "reduce_max", "reduce_min", "cummax", "cummin"}
 )
+WORDS = {
+    **dict.fromkeys(("lt", "le", "gt", "ge", "eq", "ne", "is_finite"), "a comparison"),
+    **dict.fromkeys(("floor", "ceil", "round", "convert_element_type", "reduce_precision"), "rounding"),
+    **dict.fromkeys(("max", "min", "clamp", "reduce_max", "reduce_min"), "a maximum or minimum"),
+    **dict.fromkeys(("select_n", "cond"), "a choice"),
+    "abs": "an absolute value",
+    "while": "a loop",
+}
 DISTANCES = (0.7, 5.0, 60.0)
 ROUNDING = 1e-9
 
@@ -72,7 +80,7 @@ def _check_term(
     forward = jax.make_jaxpr(term)(*zeros)
     kink = find_kink(forward.jaxpr, [True] * len(zeros))
     if kink is not None:
-        raise NotIntegrable(name, f"'{local.name}' is not smooth in it ({kink})")
+        raise NotIntegrable(name, f"'{local.name}' is not smooth in it ({WORDS.get(kink, kink)})")
 
     def curvature(points: Sequence[Array], directions: Sequence[Array]) -> Any:
         return jax.jvp(jax.grad(term, argnums=tuple(range(len(zeros)))), tuple(points), tuple(directions))[1]
@@ -165,15 +173,18 @@ def _far(
             whole[i] = value
         return jnp.sum(local.run(inputs, whole))
 
-    slope: Callable[[list[Array]], list[Array]] = jax.grad(term)
-    start = [elements[i] for i in moving]
-    value, at_zero = term(start), slope(start)
-    worst = jnp.zeros(())
-    for number, distance in enumerate(DISTANCES):
-        keys = jax.random.split(jax.random.fold_in(key, number), len(moving))
-        end = [distance * jax.random.normal(k, z.shape, z.dtype) for k, z in zip(keys, start, strict=True)]
-        there, at_end = term(end), slope(end)  # a derivative given by hand may come with another value
-        along = sum(jnp.vdot((a + b) / 2, x) for a, b, x in zip(at_zero, at_end, end, strict=True))
-        size = 1 + jnp.abs(there) + jnp.abs(value) + jnp.abs(along)
-        worst = jnp.maximum(worst, jnp.abs(value + along - there) / size)
-    return worst
+    distances = jnp.array([0.0, *DISTANCES])
+    starts = [elements[i] for i in moving]
+    keys = jax.random.split(key, len(moving))
+    ends = [
+        jax.random.normal(k, (len(distances), *z.shape), z.dtype) * distances.reshape(-1, *[1] * z.ndim)
+        for k, z in zip(keys, starts, strict=True)
+    ]
+    values = jax.vmap(term)(ends)  # a derivative given by hand may come with another value
+    slopes = jax.vmap(jax.grad(term))(ends)
+    along = sum(
+        jnp.sum((slope + slope[:1]) / 2 * end, range(1, end.ndim))
+        for slope, end in zip(slopes, ends, strict=True)
+    )
+    size = 1 + jnp.abs(values) + jnp.abs(values[0]) + jnp.abs(along)
+    return jnp.max(jnp.abs(values[0] + along - values) / size)

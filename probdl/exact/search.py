@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,8 @@ from jaxtyping import Array
 from numpyro.distributions import constraints
 
 from probdl.exact.attempt import Search, example
-from probdl.exact.conjugate_search import add_conjugate
-from probdl.exact.integral import Integral
+from probdl.exact.conjugate_search import add_conjugate, drop_doubtful
+from probdl.exact.integral import MOST_LOG_STATES, Integral
 from probdl.exact.quadratic import ROUNDING, departure
 from probdl.exact.steps import Step
 from probdl.exact.variables import Kind, Variable
@@ -25,7 +26,8 @@ from probdl.program.sites import Site
 from probdl.program.states import base, finite_range
 from probdl.program.target import Layout
 
-PROBES = 2
+DRAWS = 8
+FAR = 1e3  # in units of the spread of what is drawn
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind]) ->
             if plate.seen < plate.size:
                 search.reasons |= dict.fromkeys(model.latents, f"plate '{name}' is subsampled")
                 return _found(search)
-        latents = [model.sites[name] for name in model.latents if name in allowed]
+        search.reasons |= {n: why for n in model.latents if (why := _obstacle(model, n))}
+        latents = [model.sites[n] for n in model.latents if n in allowed and n not in search.reasons]
         if Kind.DISCRETE in kinds:
             _add_all(search, [Variable(s, Kind.DISCRETE) for s in latents if _is_finite(s, search.reasons)])
         if Kind.GAUSSIAN in kinds:
@@ -94,13 +97,38 @@ def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind]) ->
             for site in sorted(latents, key=lambda site: -int(np.prod(site.shape))):
                 if not site.is_discrete and site.name not in done:
                     add_conjugate(search, site)
+            drop_doubtful(search)
     return _found(search)
 
 
+def _obstacle(model: Model, name: str) -> str:
+    """Return why a latent has no density that could be integrated, or nothing."""
+    site = model.sites[name]
+    if site.distribution == "Delta":
+        return f"it is a Delta, which has no density: write numpyro.deterministic('{name}', ...)"
+    if site.scan is not None and not math.prod(site.shape):
+        return "its scan has no steps"
+    return ""
+
+
 def _is_finite(site: Site, reasons: dict[str, str]) -> bool:
-    if site.is_discrete and finite_range(site) is None:
-        reasons[site.name] = f"its support is not finite ({site.distribution})"
-    return site.is_discrete and finite_range(site) is not None
+    if not site.is_discrete:
+        return False
+    if finite_range(site) is None:
+        why = "its support is not finite"
+        if site.event_dim:
+            why = "its values are vectors of counts, which are not enumerated"
+        elif site.support is None or base(site.support) is None:
+            why = "its support depends on other sites"
+        reasons[site.name] = f"{why} ({site.distribution})"
+        return False
+    variable = Variable(site, Kind.DISCRETE)
+    if variable.log_size > MOST_LOG_STATES:
+        count = f"10^{variable.log_size / np.log(10):.0f}"
+        alone = "elements that are in no plate go together"
+        reasons[site.name] = f"it has {count} joint states: {alone}, put them in a plate"
+        return False
+    return True
 
 
 def _is_real(site: Site) -> bool:
@@ -117,11 +145,20 @@ def _guard(search: Search) -> None:
     """Compare the terms with quadratic functions at far points: derivatives may have been given by hand."""
     if search.done is None or not any(v.kind is Kind.GAUSSIAN for v in search.done.variables):
         return
-    far, total = _looked_at(search.done, jax.random.key(0), search.arrays, example(search, 0))
+    far, total, drawn = _looked_at(search.done, jax.random.key(0), search.arrays, example(search, 0))
     quadratic = bool((far <= ROUNDING).all())
-    if quadratic and bool(jnp.isfinite(total)):
-        return
-    why = "its distribution given the rest is improper" if quadratic else "a term is quadratic near zero only"
+    if quadratic:
+        centred = _centred(search.done, drawn)
+        if centred != search.done and not _is_proper(total):
+            total = _looked_at(centred, jax.random.key(0), search.arrays, example(search, 0))[1]
+        if _is_proper(total):
+            search.done = centred
+            return
+    why = "its distribution given the rest is improper"
+    if not quadratic:
+        why = "a term is quadratic near zero only"
+        if bool(jnp.isnan(far).any()):
+            why = "a term is not a number at possible values of all sites: is a covariance singular?"
     gaussian = [v for v in search.done.variables if v.kind is Kind.GAUSSIAN]
     search.reasons |= {v.name: why for v in gaussian}
     discrete = [v for v in search.done.variables if v.kind is Kind.DISCRETE]
@@ -132,15 +169,39 @@ def _guard(search: Search) -> None:
         kept = (search.done, search.steps)
         if search.add([variable]):
             total = _looked_at(search.done, jax.random.key(0), search.arrays, example(search, 0))[1]
-            if not bool(jnp.isfinite(total)):
+            if not _is_proper(total):
                 search.done, search.steps = kept
+
+
+def _is_proper(log_density: Array) -> bool:
+    """Whether an integral exists: it is a number, or the example makes the data impossible."""
+    return bool(jnp.isfinite(log_density) | jnp.isneginf(log_density))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _looked_at(
     integral: Integral, key: Array, arrays: Arrays, values: dict[str, Array]
-) -> tuple[Array, Array]:
-    return departure(integral, key, arrays, values), integral.log_density(arrays, values)
+) -> tuple[Array, Array, dict[str, Array]]:
+    swept = integral.swept(arrays, values)
+    keys = jax.random.split(key, DRAWS)
+    drawn = jax.vmap(lambda key: integral.drawn(key, swept.steps, arrays, values))(keys)
+    return departure(integral, key, arrays, values), swept.log_normalizer, drawn
+
+
+def _centred(integral: Integral, drawn: dict[str, Array]) -> Integral:
+    """Expand terms about a draw where values are so far from zero that they would cost their digits."""
+
+    def moved(v: Variable) -> Variable:
+        if v.kind is not Kind.GAUSSIAN:
+            return v
+        batch = tuple(axis for axis in range(len(v.site.shape)) if axis not in v.local_axes)
+        values = np.asarray(drawn[v.name])
+        along = tuple(axis + 1 for axis in batch)
+        centre, spread = values.mean((0, *along)).reshape(-1), values.std(0).mean(batch).reshape(-1)
+        far = np.abs(centre) > FAR * spread
+        return replace(v, centre=tuple(np.where(far, centre, 0.0).tolist())) if far.any() else v
+
+    return replace(integral, variables=tuple(moved(v) for v in integral.variables))
 
 
 def _found(search: Search) -> Found:

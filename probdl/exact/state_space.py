@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jax import lax
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float
 
 from probdl.exact.cholesky import cholesky, log_determinant, solve_lower
 from probdl.exact.gaussian_chain import GaussianChain
 from probdl.exact.gaussian_elimination import eliminate
 from probdl.exact.gaussian_root import Root, RootChain
-from probdl.exact.gaussian_smoothing import Smoothed, conditional_mean, smooth
+from probdl.exact.gaussian_smoothing import Smoothed, smooth
+from probdl.exact.gaussian_steady import SHORTEST
 
 
 class StateSpace(NamedTuple):
@@ -56,10 +62,7 @@ class StateSpace(NamedTuple):
         Returns:
             A chain without border, whose log normalizer is the log likelihood.
         """
-        roots = self.roots(data, about)
-        return GaussianChain(
-            roots.first.canonical(), roots.unary.canonical(), roots.pair.canonical(), roots.length
-        )
+        return _canonical(self.roots(data, about))
 
     def roots(self, data: Float[Array, "time p"], about: Float[Array, "time d"] | None = None) -> RootChain:
         """Return the chain as sums of squares: what `chain` returns, with no digits lost.
@@ -71,20 +74,24 @@ class StateSpace(NamedTuple):
         Returns:
             A chain without border, whose log normalizer is the log likelihood.
         """
-        eye = jnp.eye(self.mean.size, dtype=self.mean.dtype)
         about = jnp.zeros((1, self.mean.size), self.mean.dtype) if about is None else about
+        return self._roots(data, about, ~jnp.isnan(data))
+
+    def _roots(
+        self, data: Float[Array, "time p"], about: Float[Array, "steps d"], present: Bool[Array, "steps p"]
+    ) -> RootChain:
+        eye = jnp.eye(self.mean.size, dtype=self.mean.dtype)
         ahead = about @ self.transition.T + self.transition_offset
         known, moved = (ahead, about) if len(about) == 1 else (ahead[:-1], about[1:])
         return RootChain(
             _normal(eye, self.covariance, self.mean - about[0]),
-            self._observed(data - about @ self.emission.T),
+            self._observed(data - about @ self.emission.T, present),
             _normal(jnp.concatenate([-self.transition, eye], -1)[None], self.transition_noise, known - moved),
             length=data.shape[0],
         )
 
-    def _observed(self, data: Float[Array, "time p"]) -> Root:
+    def _observed(self, data: Float[Array, "time p"], present: Bool[Array, "steps p"]) -> Root:
         # A missing element has no row, a noise of its own, and its constant back.
-        present = ~jnp.isnan(data)
         value = jnp.where(present, data - self.emission_offset, 0.0)
         both = present[:, :, None] & present[:, None, :]
         noise = jnp.where(both, self.emission_noise, jnp.eye(data.shape[1], dtype=data.dtype))
@@ -116,17 +123,46 @@ def kalman_smoother(model: StateSpace, data: Float[Array, "time p"]) -> tuple[Fl
     Source:
         Durbin & Koopman (2012), ch. 4.
     """
-    rough = eliminate(model.chain(data))
-    about = conditional_mean(rough.steps, jnp.zeros(0, model.mean.dtype))
-    fine = eliminate(model.chain(data, about), rough.steps.cholesky)
+    # With no element missing the precision is the same at all times, and that of a long chain settles.
+    if len(data) < SHORTEST:
+        return _smoothed(model, data, is_complete=False)
+    if not isinstance(data, Tracer):
+        return _smoothed(model, data, is_complete=not np.isnan(data).any())
+    missing, complete = (partial(_smoothed, is_complete=is_complete) for is_complete in (False, True))
+    return lax.cond(jnp.isnan(data).any(), missing, complete, model, data)
+
+
+@partial(jax.jit, static_argnames="is_complete")
+def _smoothed(
+    model: StateSpace, data: Float[Array, "time p"], *, is_complete: bool
+) -> tuple[Float[Array, ""], Smoothed]:
+    present = jnp.ones((1, data.shape[1]), bool) if is_complete else ~jnp.isnan(data)
+    origin = jnp.zeros((1, model.mean.size), model.mean.dtype)
+    rough = eliminate(_canonical(model._roots(data, origin, present)))
+    about = rough.means[..., 0]
+    fine = eliminate(_canonical(model._roots(data, about, present)), rough.factor)
     found = smooth(fine)
     return fine.border.log_scale, found._replace(mean=found.mean + about)
 
 
+def _canonical(chain: RootChain) -> GaussianChain:
+    return GaussianChain(
+        chain.first.canonical(), chain.unary.canonical(), chain.pair.canonical(), chain.length
+    )
+
+
 def _normal(rows: Array, covariance: Array, value: Array) -> Root:
     """Return the potential of x in N(value; rows x, covariance)."""
-    factor = cholesky(covariance)
+    factor = lax.optimization_barrier(cholesky(covariance))
     constant = value.shape[-1] * math.log(2 * math.pi)
-    target = solve_lower(factor, value[..., None])[..., 0]
+    target = _whitened(factor, value)
     log_scale = jnp.broadcast_to(-(log_determinant(factor) + constant) / 2, target.shape[:-1])
-    return Root(log_scale, solve_lower(factor, rows), target)
+    return Root(log_scale, *lax.optimization_barrier((solve_lower(factor, rows), target)))
+
+
+def _whitened(factor: Float[Array, "*steps n n"], value: Float[Array, "*time n"]) -> Float[Array, "*time n"]:
+    """Return L^-1 v; where L is the same at all times, as one product of matrices."""
+    n = value.shape[-1]
+    if factor.size > n * n:
+        return solve_lower(factor, value[..., None])[..., 0]
+    return value @ solve_lower(factor.reshape(n, n), jnp.eye(n, dtype=value.dtype)).T

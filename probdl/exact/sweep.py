@@ -17,12 +17,15 @@ from jaxtyping import Array
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep, log_maximum_of_paths, log_sum_of_paths
 from probdl.exact.chains import chain_arrays, gaussian_chain
 from probdl.exact.conjugate_integral import integrated
-from probdl.exact.gaussian_integral import integrate
-from probdl.exact.joined import joint_quadratic, joint_table, over_batch, quadratic
+from probdl.exact.gaussian import Canonical
+from probdl.exact.gaussian_integral import MOST_NATS, integrate
+from probdl.exact.joined import curvatures, joint_quadratic, joint_table, over_batch, quadratic
 from probdl.exact.local import Unaligned
 from probdl.exact.potential import Potential, Space, scope_of, settled
 from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
-from probdl.exact.variables import Kind, Variable
+from probdl.exact.variables import Kind, Ref, Variable
+
+LOST = 1e-12  # of a curvature: of what is left when sharper terms cancel, four digits are right
 
 
 class Operation(enum.Enum):
@@ -43,6 +46,13 @@ class Swept:
 
     log_normalizer: Array
     steps: tuple[Step, ...]
+
+
+def log_sum(logs: Array, axis: int) -> Array:
+    """Return the logarithm of a sum; -inf, with a gradient of zeros, where nothing is possible."""
+    possible = (logs > -jnp.inf).any(axis, keepdims=True)
+    found = jax.nn.logsumexp(jnp.where(possible, logs, 0), axis)
+    return jnp.where(jnp.squeeze(possible, axis), found, -jnp.inf)
 
 
 @dataclass(eq=False)
@@ -173,7 +183,7 @@ class Sweep:
         own = [ref for ref in discrete if ref.name == variable.name]
         others = [ref for ref in discrete if ref.name != variable.name]
         table = joint_table(self.space, touching, [*others, *own])
-        reduce = jax.nn.logsumexp if self.operation is Operation.SUM else jnp.max
+        reduce = log_sum if self.operation is Operation.SUM else jnp.max
         step = DiscreteStep(self.space, variable.name, axes, tuple(others), table)
         return Potential(axes, tuple(others), reduce(table, axis=-1)), step
 
@@ -185,8 +195,27 @@ class Sweep:
         others = [ref for ref in others if ref.name != variable.name]
         whole = joint_quadratic(self.space, touching, discrete, [*own, *others])
         rest, conditional = integrate(whole, variable.size)
+        lost = jnp.abs(rest.log_scale - whole.log_scale) > MOST_NATS
+        if others:
+            lost |= self._is_lost(variable, touching, discrete, whole, rest)
+        rest = rest._replace(log_scale=jnp.where(lost, jnp.nan, rest.log_scale))
         step = GaussianStep(self.space, variable.name, axes, tuple(discrete), tuple(others), conditional)
         return quadratic(axes, discrete, others, rest), step
+
+    def _is_lost(
+        self,
+        variable: Variable,
+        touching: list[Potential],
+        discrete: list[Ref],
+        whole: Canonical,
+        rest: Canonical,
+    ) -> Array:
+        """Whether one potential is so sharp that what others say of a variable is lost in rounding."""
+        sharp = curvatures(self.space, touching, discrete, variable.name)
+        others = jnp.sort(jnp.stack(jnp.broadcast_arrays(*sharp)), 0)[:-1].sum(0)
+        before, after = (jnp.diagonal(x.precision, axis1=-2, axis2=-1) for x in (whole, rest))
+        gone = jnp.abs(after) < LOST * before[..., variable.size :]
+        return (others > 0).any(-1) & gone.any(-1)
 
     def _integrate_conjugate(
         self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]

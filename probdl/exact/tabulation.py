@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from probdl.exact.local import Local
-from probdl.exact.potential import Potential, Space, land, landing
+from probdl.exact.potential import Potential, Space, check_table, land, landing
 from probdl.exact.variables import Ref
 
 
@@ -39,6 +39,7 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
         return value if way is None else land(space, local.axes, local.start, way, value)
 
     axes = local.axes if way is None else way.axes
+    check_table(space, axes, listed)
     states = [jnp.asarray(space.variables[ref.name].states()) for ref in listed]
     run = _function(space, others, term)
     for i in reversed(range(len(states))):
@@ -66,13 +67,14 @@ def _function(
     """Return what maps one state of each ref of tables to the quadratic function of the other refs."""
     if not others:
         return lambda *states: (term(states), None, None)
-    sizes = [space.variables[ref.name].size for ref in others]
+    origins = [space.variables[ref.name].origin for ref in others]
+    sizes = [origin.size for origin in origins]
 
     def expanded(*states: Array) -> Parts:
         def along(u: Array) -> Array:
             ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
             parts = jnp.split(u, ends[:-1])
-            return term([*states, *parts])
+            return term([*states, *(x + part for x, part in zip(origins, parts, strict=True))])
 
         zero = jnp.zeros(sum(sizes))
         shape = jax.eval_shape(along, zero).shape

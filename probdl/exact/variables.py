@@ -81,6 +81,7 @@ class Variable:
         kind: How it is integrated.
         merged: Plates and scans whose elements are one joint value, not elements side by side.
         family: The family of its conditional distribution, where it is conjugate.
+        centre: Values of the coordinates about which terms are expanded, if it is Gaussian; zero if empty.
         points: Where its log-density is evaluated then: its states, as far as an elimination is concerned.
     """
 
@@ -88,6 +89,7 @@ class Variable:
     kind: Kind
     merged: frozenset[str] = frozenset()
     family: ExponentialFamily | None = None
+    centre: tuple[float, ...] = ()
     points: Interpolation | None = None
 
     @property
@@ -101,6 +103,7 @@ class Variable:
             repr(self.family),
             points,
             further,
+            self.centre,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -140,8 +143,19 @@ class Variable:
     @property
     def local_shape(self) -> tuple[int, ...]:
         """Shape of one element."""
+        return tuple(self.site.shape[axis] for axis in self.local_axes)
+
+    @property
+    def local_axes(self) -> tuple[int, ...]:
+        """The axes of its value that belong to one element."""
         batch = {axis for _, axis in self._batch}
-        return tuple(n for axis, n in enumerate(self.site.shape) if axis not in batch)
+        return tuple(axis for axis in range(len(self.site.shape)) if axis not in batch)
+
+    @property
+    def origin(self) -> Array:
+        """The value of an element at which all of its coordinates are zero, flat."""
+        kind = self.nothing.dtype
+        return jnp.asarray(self.centre, kind) if self.centre else jnp.zeros(self.size, kind)
 
     @property
     def size(self) -> int:
@@ -162,7 +176,7 @@ class Variable:
         entries = math.prod(self.local_shape)
         if self.kind is Kind.DISCRETE:
             return entries * math.log(len(finite_range(self.site) or (0, 0)))
-        return math.log(max(entries, 1))
+        return math.log(max(self.size, 1))
 
     @property
     def known_family(self) -> ExponentialFamily:

@@ -19,7 +19,7 @@ from probdl.inference.assemble import provenance
 from probdl.inference.destination import destination
 from probdl.inference.diagnostics import diagnose
 from probdl.inference.mcmc.markov_chain import at_least
-from probdl.inference.method import Method, Options
+from probdl.inference.method import NO_LATENT, Method, Options
 from probdl.inference.result import Result
 from probdl.program.model import Model
 from probdl.program.precision import Precision
@@ -77,13 +77,14 @@ class Exact(Method):
     def applicable(self, model: Model) -> str | None:
         """Return which latent cannot be integrated, and why, if so."""
         if not model.latents:
-            return "the program has no latent site, and model.log_joint({}) is its log evidence"
+            return NO_LATENT
         if network_posterior(model) is not None and Kind.DISCRETE in self.kinds:
             return None
         found = self.found(model)
         for name in model.latents:
             if name not in found.integrated:
-                why = found.reasons.get(name, "it is of another kind")
+                kind = "discrete" if model.sites[name].is_discrete else "continuous"
+                why = found.reasons.get(name, f"it is {kind}").removeprefix(f"not {self.what}: ")
                 return f"site '{name}' is not {self.what}: {why}"
         return None
 

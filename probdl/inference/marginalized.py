@@ -32,6 +32,9 @@ class Marginalized(Method):
         inner: The method that samples the rest.
         sites: Which latents are integrated; None for all that can be and are worth it.
 
+    Raises:
+        TypeError: If `inner` does not sample, or `sites` is a string or empty.
+
     Example:
         >>> print(Marginalized(NUTS(num_samples=10), sites=("z",)))
         Marginalized(inner=NUTS(num_samples=10), sites=('z',))
@@ -42,6 +45,18 @@ class Marginalized(Method):
 
     inner: MarkovChain = field(default_factory=NUTS)
     sites: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the types."""
+        if not isinstance(self.inner, MarkovChain):
+            raise TypeError(
+                f"Expected an inner method that samples, such as NUTS(); got {self.inner!r}. Exact() alone "
+                f"draws from a posterior without it."
+            )
+        if isinstance(self.sites, str) or (self.sites is not None and not self.sites):
+            raise TypeError(
+                f"Expected names of sites; got {self.sites!r}. Write sites=('z',), or leave it out."
+            )
 
     @property
     def instead(self) -> str:
@@ -90,7 +105,8 @@ class Marginalized(Method):
             return f"no latent site can be integrated ({why})"
         for name in model.latents:
             if model.sites[name].is_discrete and name not in found.integrated:
-                return f"site '{name}' is discrete and cannot be summed out: {found.reasons.get(name, '')}"
+                why = found.reasons.get(name, "name it in `sites`")
+                return f"site '{name}' is discrete and cannot be summed out: {why}"
         if not found.rest:
             return "every latent site is integrated and nothing is left to sample; Exact() draws from them"
         return None

@@ -15,6 +15,8 @@ from probdl.program.model import Model
 if TYPE_CHECKING:
     from probdl.inference.result import Result
 
+NO_LATENT = "the program has no latent site, and model.log_joint({}) is its log evidence"
+
 
 @dataclass(frozen=True)
 class Options:

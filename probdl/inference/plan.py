@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from probdl.errors import NotApplicable
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep
 from probdl.exact.network import network_posterior
+from probdl.exact.posterior import OBSERVE
 from probdl.exact.search import Found
 from probdl.exact.variables import Kind
 from probdl.inference.exact import Exact
 from probdl.inference.marginalized import Marginalized
 from probdl.inference.mcmc.nuts import NUTS
-from probdl.inference.method import Method
+from probdl.inference.method import NO_LATENT, Method
 from probdl.program.model import Model
 
 
@@ -64,15 +65,19 @@ class Plan:
         """
         if self.method is not None:
             return self.method
+        if not self.steps:
+            raise NotApplicable("infer", NO_LATENT, "Take the data out of a site to infer it.")
         stuck = self.obstacle
         if stuck is None:
             raise NotApplicable("NUTS", self.why_not, NUTS().instead)
         reason = f"site '{stuck.site}' is discrete and cannot be summed out: {stuck.reason}"
-        raise NotApplicable("infer", reason, "Observe it, bound its support, or make its plate smaller.")
+        raise NotApplicable("infer", reason, OBSERVE)
 
     def __str__(self) -> str:
         """Return the table."""
-        head = "Nothing can infer this model." if self.method is None else f"Method: {self.method}"
+        head = f"Method: {self.method}"
+        if self.method is None:
+            head = "Nothing can infer this model." if self.steps else f"Nothing to infer: {NO_LATENT}."
         if self.cost:
             head += f", by {self.cost}"
         rows = [(step.site, step.action, step.cost) for step in self.steps]
@@ -110,7 +115,8 @@ def plan(model: Model) -> Plan:
         The plan: it prints itself.
 
     Raises:
-        ValueError: If the program branches in Python on a latent.
+        TypeError: If it is no model.
+        ValueError: If the program branches in Python on a latent, or an observation does not fit its site.
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
@@ -123,8 +129,13 @@ def plan(model: Model) -> Plan:
           x      integrated as a Gaussian  1 coordinate
           scale  sampled by NUTS           1 coordinate  not conjugate: HalfCauchy prior
     """
+    if not isinstance(model, Model):
+        raise TypeError(f"Expected model to be a Model; got {model!r}. Call plan(Model(program, ...)).")
+    model.check()
+    if not model.latents:
+        return Plan(None, ())
     network = network_posterior(model)
-    if network is not None and model.latents:
+    if network is not None:
         cost = f"elimination of {network.cost.operations:.3g} operations"
         states = {name: len(network.network.states[name]) for name in model.latents}
         return Plan(Exact(), tuple(Step(n, "summed out", f"{k} states", "") for n, k in states.items()), cost)

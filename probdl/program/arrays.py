@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -46,24 +47,29 @@ def convert(value: Any, precision: Precision, name: str) -> Any:
     return value
 
 
-def widened(value: Any) -> Any:
-    """Return an array in double precision where nothing is lost; any other as it is.
+def widened(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arrays in double precision where nothing is lost; others as they are.
 
     Args:
-        value: An array, of any type.
+        arrays: Arrays of any type, by name.
 
     Returns:
-        The array.
+        The arrays.
 
     Example:
-        >>> widened(np.zeros(2, "float32")).dtype, widened(np.array(["a"])).dtype.kind
+        >>> wide = widened({"a": np.zeros(2, "float32"), "b": np.array(["c"])})
+        >>> wide["a"].dtype, wide["b"].dtype.kind
         (dtype('float64'), 'U')
     """
-    if jnp.issubdtype(value.dtype, jax.dtypes.extended):
-        return value
-    for kinds, precise in (("f", np.float64), ("iu", np.int64)):
-        if value.dtype.kind in kinds and np.can_cast(value.dtype, precise):
-            return value.astype(precise)
+    with Precision.DOUBLE.active():
+        return {name: _wide(value) for name, value in arrays.items()}
+
+
+def _wide(value: Any) -> Any:
+    if not jnp.issubdtype(value.dtype, jax.dtypes.extended):
+        for kinds, precise in (("f", np.float64), ("iu", np.int64)):
+            if value.dtype.kind in kinds and np.can_cast(value.dtype, precise):
+                return value.astype(precise)
     return value
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from probdl.program.allowances import Allowance
 from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram, Constant
 from probdl.program.discover import abstract_run
+from probdl.program.precision import Precision
 
 ADDRESS = re.compile(r"0x[0-9a-f]+")
 
@@ -54,9 +55,10 @@ def _trace(bound: BoundProgram, arrays: Arrays, names: list[str]) -> Any:
         return abstract_run(bound, Arrays({**arrays.leaves, **leaves}, observed, held), unit)
 
     leaves = {name: arrays.leaves[name] for name in names}
-    unit = jax.ShapeDtypeStruct((), jnp.result_type(float))
     try:
-        return jax.make_jaxpr(run)(leaves, arrays.observed, arrays.held, unit)
+        with Precision.DOUBLE.active():
+            unit = jax.ShapeDtypeStruct((), jnp.result_type(float))
+            return jax.make_jaxpr(run)(leaves, arrays.observed, arrays.held, unit)
     except CONCRETENESS_ERRORS:
         return None
 

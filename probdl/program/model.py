@@ -137,9 +137,7 @@ class Model:
     @functools.cached_property
     def _data(self) -> Arrays:
         """The data, wide: arrays that JAX met in single precision stay so as long as a trace holds them."""
-        parts = (split(self.args, self.kwargs)[2], dict(self.observed), dict(self.held))
-        with Precision.DOUBLE.active():
-            return Arrays(*({name: widened(value) for name, value in part.items()} for part in parts))
+        return Arrays(*map(widened, (split(self.args, self.kwargs)[2], self.observed, self.held)))
 
     @property
     def bound_to_data(self) -> tuple[BoundProgram, Arrays]:
@@ -186,8 +184,7 @@ class Model:
         Arrays that the program needs while it is traced (a number of groups, a boolean index) become
         part of the program: only they cause another compilation when they change.
         """
-        with Precision.DOUBLE.active():
-            return compilable(*self.bound_to_data)
+        return compilable(*self.bound_to_data)
 
     def arrays(self, precision: Precision) -> Arrays:
         """Return the arrays that flow through the program, in a precision.

@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpyro import validation_enabled
+from numpyro.distributions import constraints
 
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.handlers import Unconstrain, bare, is_factor, is_log_det
+from probdl.program.states import base
 
 
 class Target(NamedTuple):
@@ -188,7 +190,9 @@ def log_prob_of(msg: dict[str, Any], *, trusted: bool) -> Array:
     Returns:
         An array of the shape of the batch.
     """
-    checked = msg["is_observed"] or not trusted or getattr(msg["fn"].support, "is_discrete", False)
+    support = msg["fn"].support
+    unbounded = base(support) is base(constraints.real)  # all numbers: missing ones are found beforehand
+    checked = (msg["is_observed"] and not unbounded) or not trusted or getattr(support, "is_discrete", False)
     with validation_enabled(is_validate=checked and not is_factor(msg)):
         log_prob = msg["fn"].log_prob(jnp.asarray(msg["value"]))
     return log_prob if msg["scale"] is None else msg["scale"] * log_prob

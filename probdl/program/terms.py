@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpyro
+from numpyro.distributions import MaskedDistribution
 
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.handlers import Fix, Message
@@ -50,14 +51,37 @@ class _Follow(Fix):
     """Run at given values of the latents; keep the log-probability of each step of a scan.
 
     NumPyro stacks what the steps draw from and forgets how they hang together. So the log-probability of a
-    step becomes a deterministic value of it.
+    step becomes a deterministic value of it: without its scale, and with no more than the masks of the body,
+    since what is around the scan is not seen inside. The name of the value says how many masks these are.
     """
 
     def visit(self, msg: Message) -> None:
         """Give a held site its value."""
         super().visit(msg)
         if self.scan is not None and msg["type"] == "sample" and msg["value"] is not None:
-            numpyro.deterministic(f"{TERM}{msg['name']}", log_prob_of(msg, trusted=True))
+            plain = dict(msg, scale=None)
+            name = f"{TERM}{len(_masks(msg['fn']))}/{msg['name']}"
+            numpyro.deterministic(name, log_prob_of(plain, trusted=True))
+
+
+def _masks(fn: Any) -> list[Any]:
+    """Return the masks of a distribution, the outermost first."""
+    found = []
+    while fn is not None:
+        if isinstance(fn, MaskedDistribution):
+            found.append(fn._mask)
+        fn = getattr(fn, "base_dist", None)
+    return found
+
+
+def _around(trace: dict[str, Message], step: str) -> tuple[str, Any]:
+    """Return a site and the log-probabilities of its steps, with the scales and masks around its scan."""
+    count, name = step.removeprefix(TERM).split("/", 1)
+    msg, found = trace[name], trace[step]["value"]
+    masks = _masks(msg["fn"])
+    for mask in masks[: len(masks) - int(count)]:
+        found = jnp.where(mask, found, 0.0)
+    return name, found if msg["scale"] is None else msg["scale"] * found
 
 
 @functools.lru_cache(maxsize=64)
@@ -80,7 +104,7 @@ def terms(
     def run(arrays: Arrays, values: dict[str, Any]) -> list[Any]:
         trace = bound.trace(arrays, _Follow(None, values, dict(scan_of)))
         whole = log_probs(trace, trusted=True)
-        steps = {n.removeprefix(TERM): trace[n]["value"] for n in trace if n.startswith(TERM)}
+        steps = dict(_around(trace, name) for name in trace if name.startswith(TERM))
         found = {name: steps.get(name, term) for name, term in whole.items()}
         names[:] = found
         return [jnp.asarray(term) for term in found.values()]

@@ -294,6 +294,7 @@ def test_a_beta_binomial_by_hand():
     close(found.variance, a * b / (a + b) ** 2 / (a + b + 1))
 
 
+@pytest.mark.slow
 def test_a_mixture_of_unknown_noise_by_hand():
     found = quadrature(MIXED["mixture_of_unknown_noise"].model, "s")
     y = Y6[:5, None]
@@ -457,7 +458,11 @@ def test_random_programs_are_answered(draw, seed):
     assert found.means.shape[1] <= 20
 
 
-@pytest.mark.parametrize("draw", RANDOM.values(), ids=RANDOM)
+@pytest.mark.parametrize(
+    "draw",
+    [pytest.param(draw, marks=() if draw is random_mixed else pytest.mark.slow) for draw in RANDOM.values()],
+    ids=RANDOM,
+)
 def test_random_programs_depend_on_the_seed_alone(draw):
     one, again, other = (draw(np.random.default_rng(seed)) for seed in (5, 5, 6))
     assert one.args[0] == again.args[0] != other.args[0]

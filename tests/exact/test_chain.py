@@ -10,8 +10,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from probdl.exact.chain import _quick, _smooth, filtered, log_normalizer, smooth
 from probdl.exact.chain_logarithms import smoothed_in_logs
-from probdl.exact.chain_messages import Associative, Sequential
+from probdl.exact.chain_messages import Associative
 from probdl.exact.chain_paths import most_probable, sample
+from probdl.exact.chain_sweeps import Sequential
 from probdl.program.precision import Precision
 
 EPS = np.finfo(np.float64).eps
@@ -158,10 +159,12 @@ def test_what_underflows_between_two_steps_is_found():
     emissions = np.zeros((6, 3))
     emissions[2:4] = -345, -354.5, 0
     emissions[4, 2] = -np.inf
-    chain = np.array([0, 0, -np.inf]), STAY, emissions
-    assert quick(*chain, SEQUENTIAL).trusted
-    assert not quick(*chain, ASSOCIATIVE).trusted
-    close(smooth(*chain, algorithm=ASSOCIATIVE), summed(*chain), chain)
+    initial = np.array([0, 0, -np.inf])
+    chain = initial, STAY, emissions
+    assert quick(initial, np.repeat(STAY, 5, 0), emissions, SEQUENTIAL).trusted
+    for algorithm in (SEQUENTIAL, ASSOCIATIVE):
+        assert not quick(*chain, algorithm).trusted
+        close(smooth(*chain, algorithm=algorithm), summed(*chain), chain)
 
 
 def test_filtered_states_are_those_of_the_chain_cut_off():
@@ -201,7 +204,7 @@ def test_the_gradient_by_parameters_is_that_of_differences():
     assert abs(slope - difference) < 100 * step**2
 
 
-@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("shared", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_batch_is_each_chain_alone(shared):
     batch = chains(3, 4, shared=shared, count=16)
     stacked = [np.stack(tables) for tables in zip(*batch, strict=True)]
@@ -267,7 +270,7 @@ def long_reference(initial, transitions, emissions):
 
 @pytest.mark.parametrize(
     ("num_steps", "algorithm"),
-    [(100_000, SEQUENTIAL), (100, ASSOCIATIVE)],
+    [(99_991, SEQUENTIAL), (100, ASSOCIATIVE)],
     ids=["sequential", "associative"],
 )
 def test_a_long_chain_is_trusted_and_right(num_steps, algorithm):
@@ -283,6 +286,42 @@ def test_a_long_chain_is_trusted_and_right(num_steps, algorithm):
     assert abs(found.log_normalizer / total - 1) < num_steps * EPS
     assert np.isclose(found.pairs.sum(), num_steps - 1, rtol=num_steps * EPS, atol=0)
     np.testing.assert_allclose(found.states, states, atol=400 * EPS, rtol=0)
+
+
+def stochastic(seed, num_states, kind):
+    """Return initial and transition log probabilities of a kind of chain."""
+    r = np.random.default_rng(seed)
+    kinds = {
+        "mixing": r.dirichlet(np.ones(num_states), num_states),
+        "sticky": 0.999 * np.eye(num_states) + 0.001 * r.dirichlet(np.ones(num_states), num_states),
+        "cycle": np.roll(np.eye(num_states), 1, 1),
+        "left to right": 0.98 * np.eye(num_states) + 0.02 * np.eye(num_states, k=1),
+        "all equal": np.full((num_states, num_states), 1 / num_states),
+        "apart": np.eye(num_states),
+    }
+    initial = np.eye(num_states)[0] if kind == "left to right" else r.dirichlet(np.ones(num_states))
+    with np.errstate(divide="ignore"):
+        return np.log(initial), np.log(kinds[kind])[None]
+
+
+KINDS = ["mixing", "sticky", "cycle", "left to right", "all equal", "apart"]
+
+
+@pytest.mark.parametrize("num_steps", [7, 211])
+def test_strides_are_logarithms(num_steps):
+    """Lengths are primes, no multiples of strides, and one is below a stride."""
+    solve = jax.jit(smoothed_in_logs)
+    count = {kind: 0 for kind in KINDS}
+    for kind, seed in itertools.product(KINDS, range(4)):
+        r = np.random.default_rng(seed)
+        emissions = np.where(
+            r.uniform(size=(num_steps, 3)) < 0.05, -np.inf, 2 * r.normal(size=(num_steps, 3))
+        )
+        chain = (*stochastic(seed, 3, kind), emissions)
+        expected = solve(*chain)
+        count[kind] += np.isfinite(expected[0])
+        close(smooth(*chain), expected, chain)
+    assert count["mixing"] == count["all equal"] == 4
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -331,7 +370,7 @@ def largest(jaxpr):
 
 
 def test_a_shared_matrix_is_never_repeated():
-    num_steps, num_states = 500, 5
+    num_steps, num_states = 504, 5
     emissions = np.zeros((num_steps, num_states))
     for solve in (smooth, jax.grad(log_normalizer, 1), filtered, most_probable, lambda *c: sample(0, *c)):
         one = jax.make_jaxpr(solve)(emissions[0], np.zeros((1, num_states, num_states)), emissions)

@@ -27,7 +27,7 @@ def _double():
         yield
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 6, 9])
+@pytest.mark.parametrize("size", [1, 3, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 6))])
 def test_small_factors_are_those_of_lapack(size):
     r = np.random.default_rng(size)
     half = r.normal(size=(4, size + 2, size))
@@ -47,7 +47,11 @@ def test_small_factors_are_those_of_lapack(size):
         close(found, value, np.linalg.cond(matrix).max())
 
 
-@pytest.mark.parametrize(("size", "k"), [(1, 0), (1, 1), (3, 1), (4, 2), (5, 3), (9, 7), (9, 9)])
+@pytest.mark.parametrize(
+    ("size", "k"),
+    [(1, 0), (1, 1), (4, 2), (9, 7)]
+    + [pytest.param(*case, marks=pytest.mark.slow) for case in ((3, 1), (5, 3), (9, 9))],
+)
 def test_integrals_and_conditionals_are_those_of_dense_algebra(size, k):
     r = np.random.default_rng(10 * size + k)
     potential = random_potential(r, size, (3,), ridge=1.0)

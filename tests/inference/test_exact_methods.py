@@ -177,9 +177,9 @@ REFUSED = {
     "Elimination": (
         LINE,
         pdl.Elimination(),
-        r"Elimination is not applicable: site 'a' is not summed out: it is of another kind\. Use Marg",
+        r"Elimination is not applicable: site 'a' is not summed out: it is continuous\. Use Marg",
     ),
-    "Gaussian": (MARKOV, pdl.Gaussian(), r"site 'z' is not integrated as a Gaussian: it is of another kind"),
+    "Gaussian": (MARKOV, pdl.Gaussian(), r"site 'z' is not integrated as a Gaussian: it is discrete"),
     "Gaussian beside another": (SPIKE, pdl.Gaussian(), "site 'chosen' is not integrated as a Gaussian"),
     "Conjugate": (MARKOV, pdl.Conjugate(), "site 'z' is not conjugate"),
     "Exact": (

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from jaxtyping import Array, Bool, Float
 
 from probdl.inference.driver import drive
-from probdl.inference.method import Method, Options
+from probdl.inference.method import NO_LATENT, Method, Options
 from probdl.inference.result import Result
 from probdl.program.model import Model
 from probdl.program.precision import Precision
@@ -113,8 +113,10 @@ class MarkovChain(Method):
             site = model.sites[name]
             if site.is_discrete:
                 return f"site '{name}' is discrete ({site.distribution}) and not observed"
+            if site.distribution == "Delta":
+                return f"site '{name}' is a Delta, which has no density: write numpyro.deterministic"
         if not model.latents:
-            return "the program has no latent site, and model.log_joint({}) is its log evidence"
+            return NO_LATENT
         return None
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
