@@ -201,11 +201,21 @@ def _scaled(logs: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return peak, jnp.exp(logs - peak)
 
 
-def _or_else[Tree](quick: Tree, trusted: Array, exact: Callable[[], Tree]) -> Tree:
-    """Return the quick answer if it is trusted: by a loop, since a batched `cond` runs both branches."""
+def _or_else[Tree](
+    quick: Tree,
+    trusted: Array,
+    exact: Callable[[Array, Array, Array], Tree],
+    chain: tuple[Array, Array, Array],
+) -> Tree:
+    """Return the quick answer if it is trusted: by a loop, since a batched `cond` runs both branches.
 
-    def once(_: tuple[Array, Tree]) -> tuple[Array, Tree]:
-        return jnp.ones((), bool), exact()
+    The barrier ties the chain to the state of the loop: what does not change in a loop is computed before it,
+    whether the loop runs or not.
+    """
+
+    def once(found: tuple[Array, Tree]) -> tuple[Array, Tree]:
+        held, _ = lax.optimization_barrier((chain, found[0]))
+        return jnp.ones((), bool), exact(*held)
 
     return lax.while_loop(lambda found: ~found[0], once, (trusted, quick))[1]
 
@@ -214,28 +224,23 @@ def _or_else[Tree](quick: Tree, trusted: Array, exact: Callable[[], Tree]) -> Tr
 def _smooth(initial: Array, transitions: Array, emissions: Array, algorithm: Algorithm) -> Smoothed:
     found = _quick(initial, transitions, emissions, algorithm)
     quick = Smoothed(found.log_normalizer, found.states, found.pairs)
-    return _or_else(
-        quick, found.trusted, lambda: Smoothed(*smoothed_in_logs(initial, transitions, emissions))
-    )
+    chain = initial, transitions, emissions
+    return _or_else(quick, found.trusted, lambda *held: Smoothed(*smoothed_in_logs(*held)), chain)
 
 
 @partial(jax.jit, static_argnums=3)
 def _filtered(initial: Array, transitions: Array, emissions: Array, algorithm: Algorithm) -> Filtered:
     found = _quick(initial, transitions, emissions, algorithm)
     quick = Filtered(found.log_normalizer, jnp.log(found.filtered))
-    return _or_else(
-        quick, found.trusted, lambda: Filtered(*filtered_in_logs(initial, transitions, emissions))
-    )
+    chain = initial, transitions, emissions
+    return _or_else(quick, found.trusted, lambda *held: Filtered(*filtered_in_logs(*held)), chain)
 
 
 @partial(jax.jit, static_argnums=3)
 def _value(initial: Array, transitions: Array, emissions: Array, algorithm: Algorithm) -> Array:
     found = _quick(initial, transitions, emissions, algorithm)
-    return _or_else(
-        found.log_normalizer,
-        found.trusted,
-        lambda: filtered_in_logs(initial, transitions, emissions)[0],
-    )
+    chain = initial, transitions, emissions
+    return _or_else(found.log_normalizer, found.trusted, lambda *held: filtered_in_logs(*held)[0], chain)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(3,))
