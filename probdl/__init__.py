@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from probdl.graphs.unroll import unroll
     from probdl.inference.exact import Conjugate, Elimination, Exact, Gaussian
     from probdl.inference.infer import infer
+    from probdl.inference.information import entropy_of, kl_divergence_of, mutual_information_of
     from probdl.inference.marginalized import Marginalized
     from probdl.inference.mcmc.hmc import HMC
     from probdl.inference.mcmc.nuts import NUTS
@@ -125,6 +126,7 @@ _NAMES = {
     "probdl.graphs.unroll": "unroll",
     "probdl.inference.exact": "Conjugate Elimination Exact Gaussian",
     "probdl.inference.infer": "infer",
+    "probdl.inference.information": "entropy_of kl_divergence_of mutual_information_of",
     "probdl.inference.marginalized": "Marginalized",
     "probdl.inference.mcmc.hmc": "HMC",
     "probdl.inference.mcmc.nuts": "NUTS",
@@ -212,6 +214,7 @@ __all__ = [
     "draw",
     "elimination_order",
     "entropy",
+    "entropy_of",
     "equivalent",
     "exact_posterior",
     "explore",
@@ -232,10 +235,12 @@ __all__ = [
     "is_frontdoor_set",
     "kalman_smoother",
     "kl_divergence",
+    "kl_divergence_of",
     "markov_blanket",
     "minimal_separator",
     "moral_graph",
     "mutual_information",
+    "mutual_information_of",
     "mutual_information_of_draws",
     "pair_plot",
     "parents",
@@ -255,8 +260,8 @@ __all__ = [
     "trace_plot",
     "treewidth",
     "unroll",
-    "v_structures",
     "updated",
+    "v_structures",
     "with_priors",
 ]
 

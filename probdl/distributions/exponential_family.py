@@ -127,6 +127,12 @@ class ExponentialFamily(abc.ABC):
             A NumPyro distribution of batch shape `batch`.
         """
 
+    def moments(
+        self, natural: Float[Array, "*batch dimension"]
+    ) -> tuple[Float[Array, "*batch *event"], Float[Array, "*batch *event"]]:
+        """Return mean and variance of each entry of a value, inf where infinite, for proper parameters."""
+        return (known := self.distribution(natural)).mean, known.variance
+
     @abc.abstractmethod
     def natural_from_mean(self, mean: Float[Array, "*batch dimension"]) -> Float[Array, "*batch dimension"]:
         """Return the natural parameters whose mean parameters are given: the inverse of `mean_parameters`.

@@ -14,6 +14,7 @@ from numpyro.distributions import constraints
 from probdl.distributions.exponential_family import ExponentialFamily
 from probdl.distributions.members import bare
 from probdl.distributions.newton import positive_root
+from probdl.distributions.positive import SHAPE
 from probdl.distributions.vectors import is_positive_definite, joined, log_determinant, split
 
 
@@ -140,6 +141,20 @@ class InverseWishartFamily(ExponentialFamily):
     def distribution(self, natural: Float[Array, "*batch dimension"]) -> dist.InverseWishart:
         power, half = split(natural, 1, self.size)
         return dist.InverseWishart(-2 * power[..., 0] - self.size - 1, scale_matrix=-2 * half)
+
+    @override
+    def moments(
+        self, natural: Float[Array, "*batch dimension"]
+    ) -> tuple[Float[Array, "*batch size size"], Float[Array, "*batch size size"]]:
+        power, half = split(natural, 1, self.size)
+        excess = -2 * power[..., None] - 2 * self.size - 1  # degrees of freedom less size
+        scale = -2 * half
+        diagonal = jnp.diagonal(scale, axis1=-2, axis2=-1)
+        product = diagonal[..., :, None] * diagonal[..., None, :]
+        mean = scale / (excess - 1)
+        variance = (excess + 1) * scale**2 + (excess - 1) * product
+        variance = variance / (excess * (excess - 1) ** 2 * (excess - 3))
+        return jnp.where(excess > 1 + SHAPE, mean, jnp.inf), jnp.where(excess > 3 + SHAPE, variance, jnp.inf)
 
     @override
     def natural_from_mean(self, mean: Float[Array, "*batch dimension"]) -> Float[Array, "*batch dimension"]:

@@ -65,16 +65,103 @@ def mutual_information_of_draws(first: ArrayLike, second: ArrayLike, neighbours:
     Source:
         Kraskov, Stoegbauer & Grassberger (2004), doi:10.1103/PhysRevE.69.066138, eq. 8.
     """
-    x, y = _columns(first, neighbours), _columns(second, neighbours)
-    if len(x) != len(y):
-        raise ValueError(f"Expected as many draws of both; got {len(x)} and {len(y)}. Draw them together.")
-    joint = np.concatenate([x, y], 1)
+    return conditional_mutual_information_of_draws(
+        first, second, np.empty((len(np.asarray(first)), 0)), neighbours
+    )
+
+
+def conditional_mutual_information_of_draws(
+    first: ArrayLike, second: ArrayLike, given: ArrayLike, neighbours: int = 3
+) -> float:
+    r"""Return the Frenzel-Pompe estimate of what x and y tell of each other if z is known.
+
+    $\psi(k) + \langle \psi(n_z) - \psi(n_{xz}) - \psi(n_{yz}) \rangle$, where $n$ counts the draws that are
+    nearer than the $k$-th neighbour of all coordinates together, the draw itself among them.
+
+    Args:
+        first: Draws of x, of shape `(draws,)` or `(draws, dim)`.
+        second: Draws of y, one for each of x.
+        given: Draws of z, one for each of x. Distances are the largest of all coordinates: bring them to
+            similar scales.
+        neighbours: Which neighbour's distance is used; more have less variance and more bias.
+
+    Returns:
+        The estimate, in nats; it may be slightly below zero.
+
+    Raises:
+        ValueError: If there are too few draws, or not as many of each.
+
+    Example:
+        >>> z, e, f = np.random.default_rng(0).normal(size=(3, 5000))
+        >>> x, y = z + 0.5 * e, z + 0.5 * f  # independent given z
+        >>> print(f"{abs(conditional_mutual_information_of_draws(x, y, z)):.1f}")
+        0.0
+
+    Source:
+        Frenzel & Pompe (2007), doi:10.1103/PhysRevLett.99.204101; with no z, Kraskov et al. (2004), eq. 8.
+    """
+    x, y, z = (_columns(draws, neighbours) for draws in (first, second, given))
+    other = y if len(y) != len(x) else z
+    if len(other) != len(x):
+        raise ValueError(
+            f"Expected as many draws of both; got {len(x)} and {len(other)}. Draw them together."
+        )
+    joint = np.concatenate([x, y, z], 1)
     radius = KDTree(joint).query(joint, neighbours + 1, p=np.inf)[0][:, -1]
     inside = np.nextafter(radius, 0)
-    counts = [
-        KDTree(part).query_ball_point(part, inside, p=np.inf, return_length=True) for part in (x, y)
-    ]  # each counts itself
-    return float(digamma(neighbours) + digamma(len(x)) - sum(digamma(count).mean() for count in counts))
+    of_z, of_xz, of_yz = (_mean_digamma(np.concatenate(part, 1), inside) for part in ([z], [x, z], [y, z]))
+    return float(digamma(neighbours) + of_z - of_xz - of_yz)
+
+
+def kl_divergence_of_draws(first: ArrayLike, second: ArrayLike, neighbours: int = 3) -> float:
+    r"""Return the Wang-Kulkarni-Verdu estimate of the Kullback-Leibler divergence KL(p || q).
+
+    $\frac{d}{n} \sum_i \log \frac{\nu_i}{\rho_i} + \log \frac{m}{n - 1}$, where $\rho_i$ and $\nu_i$ are the
+    distances of the $i$-th of $n$ draws of p to its $k$-th neighbour among the others, and among the $m$
+    draws of q.
+
+    Args:
+        first: Independent draws of p, of shape `(draws,)` or `(draws, dim)`.
+        second: Independent draws of q, another number of them if need be. Where p has many and q has few the
+            estimate is too low.
+        neighbours: Which neighbour's distance is used; more have less variance and more bias.
+
+    Returns:
+        The estimate, in nats; it may be slightly below zero.
+
+    Raises:
+        ValueError: If there are too few draws, if some are equal, or if the dimensions differ.
+
+    Example:
+        >>> x, y = np.random.default_rng(0).normal(size=(2, 5000))
+        >>> print(f"{kl_divergence_of_draws(x, y + 1):.1f}")  # 1 / 2
+        0.5
+
+    Source:
+        Wang, Kulkarni & Verdu (2009), doi:10.1109/TIT.2009.2016060.
+    """
+    x, y = _columns(first, neighbours), _columns(second, neighbours)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(
+            f"Expected draws of one dimension; got {x.shape[1]} and {y.shape[1]}. Compare the same variables."
+        )
+    own = KDTree(x).query(x, neighbours + 1)[0][:, -1]
+    other = KDTree(y).query(x, neighbours)[0].reshape(len(x), -1)[:, -1]
+    if not (own.all() and other.all()):
+        equal = np.count_nonzero((own == 0) | (other == 0))
+        raise ValueError(
+            f"Expected draws of continuous distributions; got {equal} that equal {neighbours} others or "
+            f"more. Use `kl_divergence` on tables of frequencies."
+        )
+    return float(x.shape[1] * np.log(other / own).mean() + np.log(len(y) / (len(x) - 1)))
+
+
+def _mean_digamma(points: Float[np.ndarray, "draws dim"], radius: Float[np.ndarray, " draws"]) -> float:
+    """Return the mean of digamma of how many draws are near each: all of them, without coordinates."""
+    if not points.shape[1]:
+        return float(digamma(len(points)))
+    count = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
+    return float(digamma(count).mean())
 
 
 def _columns(draws: ArrayLike, neighbours: int) -> Float[np.ndarray, "draws dim"]:

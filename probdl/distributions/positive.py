@@ -16,6 +16,8 @@ from probdl.distributions.members import bare, known
 from probdl.distributions.newton import gamma_shape
 from probdl.distributions.real import NormalFamily
 
+SHAPE = 1e-10  # a number of degrees of freedom, or a shape, that is rounding
+
 
 @dataclass(frozen=True)
 class GammaFamily(ExponentialFamily):
@@ -101,6 +103,15 @@ class InverseGammaFamily(ExponentialFamily):
     @override
     def distribution(self, natural: Float[Array, "*batch 2"]) -> dist.InverseGamma:
         return dist.InverseGamma(-natural[..., 0] - 1, -natural[..., 1])
+
+    @override
+    def moments(
+        self, natural: Float[Array, "*batch 2"]
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        first, second = -natural[..., 0] - 2, -natural[..., 0] - 3  # the shape less one, and less two
+        mean = -natural[..., 1] / first
+        variance = mean**2 / second
+        return jnp.where(first > SHAPE, mean, jnp.inf), jnp.where(second > SHAPE, variance, jnp.inf)
 
     @override
     def natural_from_mean(self, mean: Float[Array, "*batch 2"]) -> Float[Array, "*batch 2"]:

@@ -21,7 +21,7 @@ from probdl.exact.conjugate import Fit, Interpolation, LogDensity, design_at, in
 from probdl.exact.probes import can_be_scaled, far, in_groups, near, scaled, volume_power
 from probdl.program.precision import Precision
 
-ROUNDING = 1e4 * np.finfo(np.float64).eps  # what a sum of many terms may lose
+ROUNDING = 1e-10  # of the size of its terms: what a sum of many may lose
 POINTS = 64
 MAGNITUDES = 10.0 ** np.arange(-30, 30.5, 0.5)
 POSITIVE = (GammaFamily(), InverseGammaFamily(), LogNormalFamily())

@@ -28,6 +28,7 @@ class Interpolation(NamedTuple):
         inverse: Pseudo-inverse of the design.
         scale: Order of magnitude of the points.
         further: Pseudo-inverse of the design with the columns of further statistics, if they were asked for.
+        beyond: What stands for an infinite expectation of each of those statistics.
     """
 
     points: Float[Array, " points *event"]
@@ -35,6 +36,7 @@ class Interpolation(NamedTuple):
     inverse: Float[Array, "coefficients points"]
     scale: float = 1.0
     further: Float[Array, "columns points"] | None = None
+    beyond: Float[Array, " more"] | None = None
 
 
 class Fit(NamedTuple):

@@ -15,6 +15,7 @@ from probdl.distributions.matrices import WishartFamily
 from probdl.distributions.positive import GammaFamily
 from probdl.distributions.real import VonMisesFamily
 from probdl.exact.conjugate import SAME, Interpolation, interpolation, solve
+from probdl.exact.gaussian_integral import MOST_NATS
 from probdl.exact.probes import in_groups
 
 TOLERANCE = 1e-7  # of the values: what sums of many terms lose, far below what another form differs by
@@ -60,7 +61,8 @@ def _log_integral(points: Interpolation, family: ExponentialFamily, table: Array
     fitted = solve(points, jnp.moveaxis(jnp.where(possible[..., None], table, 0), -1, 0))
     found = fitted.log_constant + family.log_normalizer(fitted.natural)
     spread = jnp.abs(table - table[..., :1]).max(-1)
-    fits = fitted.residual <= TOLERANCE * (1 + spread)
+    fits = (fitted.residual <= TOLERANCE * (1 + spread)) & (spread <= MOST_NATS)
+    fits &= family.is_proper(fitted.natural)
     return jnp.where(possible, jnp.where(fits, found, jnp.nan), -jnp.inf)
 
 
@@ -72,21 +74,28 @@ def _log_integral_jvp(
     possible = table[..., :1] > -jnp.inf
     natural = solve(points, jnp.moveaxis(jnp.where(possible, table, 0), -1, 0)).natural
     expected = [jnp.ones((*natural.shape[:-1], 1), natural.dtype), family.mean_parameters(natural)]
-    if points.further is not None:
-        expected.append(further_expectations(family, natural))
+    if points.further is not None and points.beyond is not None:
+        more = further_expectations(family, natural)
+        expected.append(jnp.where(jnp.isfinite(more), more, jnp.asarray(points.beyond)))
     inverse = points.inverse if points.further is None else points.further
     weights = jnp.matmul(jnp.concatenate(expected, -1), jnp.asarray(inverse), precision=lax.Precision.HIGHEST)
     value = _log_integral(points, family, table)
     return value, jnp.sum(jnp.where(possible, weights, 0) * moved, -1)
 
 
-def with_further(family: ExponentialFamily, scale: float, excess: int = 2) -> Interpolation:
+def with_further(
+    family: ExponentialFamily, scale: float, excess: int = 2, *, beyond: float = 0.0
+) -> Interpolation:
     """Return points at which expectations of more than the statistics of a family can be read off.
+
+    An infinite expectation has no weight in what does not depend on it. Another number in its place moves
+    what does.
 
     Args:
         family: The family.
         scale: Order of magnitude of the values of the site.
         excess: How many times as many points as columns.
+        beyond: What stands for an infinite expectation, in units of its statistic at the points.
 
     Returns:
         An interpolation; its `further` maps expectations to weights of its points.
@@ -102,7 +111,7 @@ def with_further(family: ExponentialFamily, scale: float, excess: int = 2) -> In
     design = np.concatenate([found.design, more], 1)
     norms = np.linalg.norm(design, axis=0)
     further = np.linalg.pinv(design / norms, rtol=SAME) / norms[:, None]
-    return found._replace(further=further)
+    return found._replace(further=further, beyond=beyond * np.linalg.norm(more, axis=0))
 
 
 def further_statistics(
@@ -153,8 +162,7 @@ def further_expectations(
     lead = natural.shape[:-1]
     if isinstance(family, VonMisesFamily):
         return jnp.zeros((*lead, 0), natural.dtype)
-    known = family.distribution(natural)
-    mean, variance = known.mean.reshape(*lead, -1), known.variance.reshape(*lead, -1)
+    mean, variance = (x.reshape(*lead, -1) for x in family.moments(natural))
     found = [mean, variance + mean**2]
     if isinstance(family, GammaFamily):
         excess = natural[..., :1]  # the shape less one

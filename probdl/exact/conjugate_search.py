@@ -21,6 +21,7 @@ from probdl.exact.mixing import mixed
 from probdl.exact.steps import ConjugateStep
 from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
+from probdl.program.runs import replicate
 from probdl.program.sites import Site
 from probdl.program.states import base
 
@@ -140,17 +141,29 @@ def drop_doubtful(search: Search) -> None:
     Args:
         search: The search.
     """
+    prior = _prior_draws(search) if search.done is not None else None
     while search.done is not None:
         conjugate = [v for v in search.done.variables if v.kind is Kind.CONJUGATE]
         values = [example(search, seed, WIDE) for seed in range(EXAMPLES)]
         if not conjugate or not values[0]:
             return
         together = jax.tree.map(lambda *parts: jnp.stack(parts), *values)
-        if not bool(jnp.isnan(_at_examples(search.done, search.arrays, together)).any()):
+        looked_at = [together] if prior is None else [together, {name: prior[name] for name in together}]
+        found = [_at_examples(search.done, search.arrays, examples) for examples in looked_at]
+        if not any(bool(jnp.isnan(x).any()) for x in found):
             return
         lost = conjugate[-1].name
         search.reasons[lost] = "it is not conjugate for all values of the sites that are sampled"
         search.attempt([v for v in search.done.variables if v.name != lost])
+
+
+def _prior_draws(search: Search) -> dict[str, Array] | None:
+    """Return draws of all latents from their prior; none where a prior is improper."""
+    keys = jax.random.split(jax.random.key(0), EXAMPLES)
+    try:
+        return replicate(search.model.bound[0], (), search.arrays, keys, {})[0]
+    except NotImplementedError:
+        return None
 
 
 @functools.partial(jax.jit, static_argnums=0)

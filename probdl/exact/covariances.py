@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from probdl.exact.entries import Entry, entries
-from probdl.exact.expectations import both
+from probdl.exact.expectations import widened
 from probdl.exact.integral import Integral
 from probdl.exact.solved import Solved
 from probdl.exact.variables import Kind
@@ -49,7 +49,7 @@ def covariance(
     wanted = entries(solved.integral.variables, names, "covariance", MOST_ELEMENTS)
     groups = grouped(wanted)
     order = [entry for group in groups.values() for entry in group]
-    integrals = both(solved.integral) if solved.has_points else [solved.integral]
+    integrals = widened(solved.integral) if solved.has_points else [solved.integral]
     elements = tuple(jnp.array([entry.element for entry in group]) for group in groups.values())
     with Precision.DOUBLE.active():
         found = []
@@ -93,18 +93,21 @@ def _curvature(
     return lax.map(column, jnp.eye(count), batch_size=min(AT_ONCE, count)).T
 
 
-def _agreed(solved: Solved, order: Sequence[Entry], one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return what both sets of points, and both orders of differentiation, do not contradict.
+def _agreed(
+    solved: Solved, order: Sequence[Entry], one: np.ndarray, moved: np.ndarray, other: np.ndarray
+) -> np.ndarray:
+    """Return what all sets of points, and both orders of differentiation, do not contradict.
 
     A derivative by the weight of a conjugate site is exact where what it moves stays in the family: if the
     order of two is the wrong one, other points give another number. What a site says of its own entries
     together is read off its distribution.
     """
-    own = np.where(np.abs(np.diag(one - other)) <= AGREE * np.abs(np.diag(one)), np.diag(one), np.nan)
+    apart = np.maximum(np.abs(one - other), np.abs(one - moved))
+    own = np.where(np.diag(apart) <= AGREE * np.abs(np.diag(one)), np.diag(one), np.nan)
     scale = np.sqrt([_variance(solved, *item) for item in zip(order, own, strict=True)])
     size = np.outer(scale, scale)
     with np.errstate(invalid="ignore"):
-        same = (np.abs(one - other) <= AGREE * size) & np.isfinite(size)
+        same = (apart <= AGREE * size) & np.isfinite(size)
         known = np.where(same, one, np.nan)
         contradicted = np.abs(known - known.T) > AGREE * size
     either = np.where(np.isnan(known), known.T, known)
@@ -126,7 +129,7 @@ def _variance(solved: Solved, entry: Entry, curvature: float) -> float:
     natural = solved.expectations.natural.get(name)
     if natural is not None:
         with Precision.DOUBLE.active():
-            variance = np.asarray(entry.variable.known_family.distribution(natural).variance)
+            variance = np.asarray(entry.variable.known_family.moments(natural)[1])
         return float(variance.reshape(-1, math.prod(entry.variable.local_shape))[at])
     if entry.variable.kind is Kind.DISCRETE:
         shares = np.asarray(solved.moments.log[name]).reshape(-1, entry.variable.size)[entry.element]

@@ -20,7 +20,8 @@ from probdl.program.bound import Arrays
 from probdl.program.handlers import Fix
 from probdl.program.target import latent_values, log_probs, total
 
-POINTS = ((1.0, 2), (2.5, 3))  # units of conjugate sites, and how many times as many points as columns
+# Units of conjugate sites, how many times as many points as columns, what stands for infinite expectations.
+POINTS = ((1.0, 2, 0.0), (1.0, 2, 10.0), (2.5, 3, 0.0))
 AGREE = 1e-6
 
 
@@ -98,26 +99,30 @@ def moments(integral: Integral, arrays: Arrays) -> Moments:
     Returns:
         The expectations.
     """
-    one, other = (_moments(wide, arrays) for wide in both(integral))
-    size = {name: jnp.sqrt(jnp.abs(value)) for name, value in one.square.items()}
+    one, moved, other = (_moments(wide, arrays) for wide in widened(integral))
+    square = jax.tree.map(lambda x, y: jnp.maximum(jnp.abs(x), jnp.abs(y)), one.square, moved.square)
+    size = jax.tree.map(lambda mean, x: jnp.abs(mean) + jnp.sqrt(x), one.mean, square)
     unit = jax.tree.map(jnp.ones_like, one.log)
-    return jax.tree.map(_agreed, one, other, Moments(size, one.square, unit))
+    return jax.tree.map(_agreed, one, moved, other, Moments(size, square, unit))
 
 
-def both(integral: Integral) -> list[Integral]:
-    """Return an integral at two sets of points where more than the statistics of a site can be read off.
+def widened(integral: Integral) -> list[Integral]:
+    """Return an integral at sets of points where more than the statistics of a site can be read off.
 
     Args:
         integral: The integral.
 
     Returns:
-        Two that give the same expectations of whatever is linear in known statistics of conjugate sites.
+        Three that give the same expectations of whatever is linear in known statistics of conjugate sites,
+        if those are finite; the second gives others if not.
     """
 
-    def wide(v: Variable, unit: float, excess: int) -> Variable:
+    def wide(v: Variable, unit: float, excess: int, beyond: float) -> Variable:
         if v.kind is not Kind.CONJUGATE:
             return v
-        return replace(v, points=with_further(v.known_family, unit * v.known_points.scale, excess))
+        return replace(
+            v, points=with_further(v.known_family, unit * v.known_points.scale, excess, beyond=beyond)
+        )
 
     return [
         replace(integral, variables=tuple(wide(v, *points) for v in integral.variables)) for points in POINTS
@@ -140,8 +145,8 @@ def _moments(integral: Integral, arrays: Arrays) -> Moments:
     return Moments(first, second, log)
 
 
-def _agreed(one: Array, other: Array, size: Array) -> Array:
-    infinite = ~jnp.isfinite(one) & ~jnp.isfinite(other)
+def _agreed(one: Array, moved: Array, other: Array, size: Array) -> Array:
+    infinite = jnp.abs(one - moved) > AGREE * size
     same = jnp.abs(one - other) <= AGREE * size
     return jnp.where(infinite, jnp.inf, jnp.where(same, one, jnp.nan))
 

@@ -108,18 +108,16 @@ class ExactPosterior(Queries):
         known = self.expectations
         if name in known.natural:
             with Precision.DOUBLE.active():
-                distribution = variable.known_family.distribution(known.natural[name])
-                return unpacked(variable, getattr(distribution, what))
+                moments = variable.known_family.moments(known.natural[name])
+                return unpacked(variable, moments[0 if what == "mean" else 1])
         if not self.has_points:
             mean = np.asarray(known.linear[name])
             second = -2 * np.diagonal(np.asarray(known.precision[name]), axis1=-2, axis2=-1)
         else:
             mean, second = np.asarray(self.moments.mean[name]), np.asarray(self.moments.square[name])
-            if np.isinf(mean).any() and variable.kind is Kind.GAUSSIAN:
-                mean = np.asarray(known.linear[name])
             self._check_known(name, mean if what == "mean" else second)
         if what == "variance":
-            return unpacked(variable, second - mean**2)
+            return unpacked(variable, second - np.where(np.isinf(second), 0, mean) ** 2)
         return unpacked(variable, mean + np.array(variable.centre) if variable.centre else mean)
 
     @staticmethod

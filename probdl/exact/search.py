@@ -94,8 +94,9 @@ def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind]) ->
             _guard(search)
         if Kind.CONJUGATE in kinds:
             done = set() if search.done is None else {v.name for v in search.done.variables}
+            refused = {site.name for site in latents if Kind.GAUSSIAN in kinds and _is_real(site)}
             for site in sorted(latents, key=lambda site: -int(np.prod(site.shape))):
-                if not site.is_discrete and site.name not in done:
+                if not site.is_discrete and site.name not in done | refused:
                     add_conjugate(search, site)
             drop_doubtful(search)
     return _found(search)
@@ -155,6 +156,8 @@ def _guard(search: Search) -> None:
             search.done = centred
             return
     why = "its distribution given the rest is improper"
+    if all(bool(jnp.isfinite(x).all()) for x in drawn.values()):
+        why = "its digits are lost: scales, or values, differ by too many orders of magnitude. Rescale them"
     if not quadratic:
         why = "a term is quadratic near zero only"
         if bool(jnp.isnan(far).any()):

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.exact.covariances import AGREE, both
-from probdl.exact.expectations import Expectations, expectations
+from probdl.exact.expectations import AGREE, Expectations, expectations, widened
 from probdl.exact.integral import Integral
 from probdl.exact.local import Unaligned
 from probdl.exact.potential import Potential
@@ -41,12 +40,13 @@ def continuous_statistics(solved: Solved, variable: Variable) -> Float[np.ndarra
         elif not solved.has_points:
             found = _statistics(solved.integral, variable.name, solved.expectations)
         else:
-            one, other = (
+            one, *others = (
                 _statistics(integral, variable.name, expectations(integral, solved.arrays, {}))
-                for integral in both(solved.integral)
+                for integral in widened(solved.integral)
             )
-            scale = np.abs(one).max(-1, keepdims=True)
-            found = np.where(np.abs(one - other) <= AGREE * scale, one, np.nan)
+            scale = np.abs([one, *others]).max(0).max(-1, keepdims=True)
+            same = [np.abs(one - other) <= AGREE * scale for other in others]
+            found = np.where(np.all(same, axis=0), one, np.nan)
     if not np.isfinite(found).all():
         raise ValueError(
             f"Expected a site whose statistics have a finite expectation of closed form; got "
@@ -99,12 +99,12 @@ def products_of_steps(solved: Solved, variable: Variable) -> Float[np.ndarray, "
         try:
             known = [
                 _products(integral, variable, scan, solved.arrays)
-                for integral in (both(solved.integral) if solved.has_points else [solved.integral])
+                for integral in (widened(solved.integral) if solved.has_points else [solved.integral])
             ]
         except Unaligned:
             raise _not_known(variable) from None
     scale = np.abs(known[0]).max()
-    if not (np.abs(known[0] - known[-1]) <= AGREE * scale).all():
+    if not all((np.abs(known[0] - other) <= AGREE * scale).all() for other in known[1:]):
         raise _not_known(variable)
     return known[0]
 

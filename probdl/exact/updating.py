@@ -66,12 +66,14 @@ def updated(model: Model, posterior: ExactPosterior, *names: str) -> Model:
 
 
 def _check_shared(posterior: ExactPosterior, names: Sequence[str]) -> None:
+    observed = [site for site in posterior.model.sites.values() if site.is_observed]
+    of_data = {axis for site in observed for axis in (*site.plates, site.scan)} - {None}
     for variable in posterior.integral.variables:
-        if variable.name not in names and not variable.site.plates and variable.site.scan is None:
+        if variable.name not in names and of_data.isdisjoint((*variable.site.plates, variable.site.scan)):
             raise NotApplicable(
                 "updated",
-                f"'{variable.name}' is in no plate, so that all data share it, and it is not among "
-                f"{', '.join(map(repr, names))}",
+                f"'{variable.name}' is in no plate or scan of the data, so that all data share it, and it is "
+                f"not among {', '.join(map(repr, names))}",
                 INSTEAD,
             )
 

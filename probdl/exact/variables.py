@@ -96,7 +96,8 @@ class Variable:
     def _identity(self) -> tuple:
         site = self.site
         points = b"" if self.points is None else np.asarray(self.points.points).tobytes()
-        further = self.points is not None and self.points.further is not None
+        beyond = None if self.points is None else self.points.beyond
+        further = None if beyond is None else np.asarray(beyond).tobytes()
         return (site.name, site.shape, site.event_dim, site.axes, site.scan, site.dtype.str, self.kind) + (
             self.merged,
             finite_range(site),

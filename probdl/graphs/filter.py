@@ -139,7 +139,7 @@ def check_independencies(
 
     Example:
         >>> import networkx as nx
-        >>> x, y = np.random.default_rng(0).normal(size=(2, 500))
+        >>> x, y = np.random.default_rng(0).normal(size=(2, 200))
         >>> collider = nx.DiGraph([("x", "z"), ("y", "z")])
         >>> print(check_independencies(collider, {"x": x, "y": y, "z": x + y}))
         None of 1 independency fails at level 0.05.

@@ -406,7 +406,7 @@ REFUSED = {
     "updating of a part": (
         lambda: updated(pdl.Model(heavy, 0.3), solved(heavy), "tau"),
         pdl.NotApplicable,
-        "'mu' is in no plate, so that all data share it",
+        "'mu' is in no plate or scan of the data, so that all data share it",
     ),
     "updating by another shape": (
         lambda: updated(pdl.Model(long, np.zeros(3), 3), solved(long)),

@@ -71,9 +71,10 @@ def test_minimal_sets_are_all_minimal_sets():
             )
 
 
+@pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 150), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["local", "pairwise", "minimal"])
-def test_all_hold_for_elements(kind):
-    for _, template, dag, graph in acyclic_templates(range(60)):
+def test_all_hold_for_elements(kind, seeds):
+    for _, template, dag, graph in acyclic_templates(seeds):
         for found in itertools.islice(independencies(graph, kind), 60):
             x, y, given = (
                 set().union(*(elements_of(template, name) for name in names))

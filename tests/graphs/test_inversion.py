@@ -54,9 +54,10 @@ def test_naive_reversal_is_not_faithful():
 
 
 @pytest.mark.parametrize("exotic", [False, True])
-def test_random_templates(exotic):
+@pytest.mark.parametrize("seeds", [range(80), pytest.param(range(80, 400), marks=pytest.mark.slow)])
+def test_random_templates(seeds, exotic):
     done = 0
-    for seed in range(250):
+    for seed in seeds:
         r = random.Random(seed)
         template = random_template(r, exotic=exotic)
         dag = nx.relabel_nodes(
@@ -69,7 +70,7 @@ def test_random_templates(exotic):
         inverse = unroll(faithful_inverse(template.graph(), drawn))
         assert set(inverse) == set(dag)
         assert_i_map(dag, inverse, {node for node in dag if node.partition("[")[0] in drawn})
-    assert done > 100
+    assert done > 0.4 * len(seeds)
 
 
 def hidden_markov():

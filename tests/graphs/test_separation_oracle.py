@@ -131,11 +131,11 @@ def test_random_dags():
 
 
 def test_random_plates():
-    assert check_templates(range(400), exotic=False) > 150
+    assert check_templates(range(200), exotic=False) > 70
 
 
 def test_random_lags_gathers_and_masks():
-    assert check_templates(range(400), exotic=True) > 150
+    assert check_templates(range(200), exotic=True) > 70
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 import itertools
 
 import networkx as nx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,9 +46,16 @@ def families(draw_: st.DrawFn):
     return memberships, links, draw_(st.sampled_from(Direction))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(families())
 def test_boxes_hold_their_members_and_no_other(family):
+    assert_boxes_hold_their_members(scene_of(*family))
+
+
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
+@given(families())
+def test_many_boxes_hold_their_members_and_no_other(family):
     assert_boxes_hold_their_members(scene_of(*family))
 
 
