@@ -25,12 +25,12 @@ EVERYDAY = {
     "mixture_of_unknown_means",
     "dirichlet_rows_of_an_observed_chain",
     "gamma_poisson",
-    "stopped_gradient",
 }
 REASONS = {
     "floor_of_a_gaussian": r"'y' is not smooth in it \(rounding\)",
     "where_on_a_gaussian": r"'y' is not smooth in it \(a comparison\)",
     "absolute_value_of_a_gaussian": r"'y' is not smooth in it \(an absolute value\)",
+    "stopped_gradient": r"'y' is not smooth in it \(stop_gradient\)",
     "where_far_away": r"'y' is not smooth in it \(a comparison\)",
     "bilinear": "log density of 'y' is not quadratic in 'u' and 'v'",
     "exponential_of_a_gaussian": "log density of 'y' is not quadratic in 'a'",
