@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -53,18 +52,6 @@ class Fit(NamedTuple):
     residual: Float[Array, "*elements"]
 
 
-class ConjugateState(NamedTuple):
-    """What is known of a site after some data.
-
-    Attributes:
-        natural: Natural parameters of its distribution.
-        log_evidence: Log-probability of the data so far, in nats.
-    """
-
-    natural: Float[Array, "*elements dimension"]
-    log_evidence: Float[Array, "*elements"]
-
-
 def interpolation(family: ExponentialFamily, scale: float = 1.0, number: int | None = None) -> Interpolation:
     """Return the points and the linear map that read natural parameters off a log-density.
 
@@ -93,34 +80,11 @@ def interpolation(family: ExponentialFamily, scale: float = 1.0, number: int | N
     return Interpolation(points, design, inverse, unit)  # pyright: ignore[reportArgumentType]
 
 
-def fit(log_density: LogDensity, points: Interpolation) -> Fit:
-    """Return the natural parameters of a log-density that is known to be of a family.
-
-    Elements of the site are independent given the rest of the model. Can be traced: a few evaluations of the
-    log-density, then one matrix product. With float64, the relative error of natural parameters is some 1e-12
-    times |log_density| / |natural . T| at the points; a constant of 1e10 nats costs ten digits.
-
-    Args:
-        log_density: Gives the log-density of each element of the site for a value that all of them take.
-        points: The interpolation of the family.
-
-    Returns:
-        Natural parameters, constant, and the residual at the points: a check that costs nothing, but which
-        `certify` makes at other points, too.
-
-    Example:
-        >>> from probdl.distributions.positive import GammaFamily
-        >>> from probdl.program.precision import Precision
-        >>> with Precision.DOUBLE.active():
-        ...     found = fit(lambda x: 2 * jnp.log(x) - 3 * x, interpolation(GammaFamily()))
-        ...     print(found.natural.round(9))
-        [ 2. -3.]
-    """
-    return solve(points, jax.vmap(log_density)(jnp.asarray(points.points)))
-
-
 def solve(points: Interpolation, values: Float[Array, " points *elements"]) -> Fit:
     """Return the natural parameters of a log-density, given its values at the points of an interpolation.
+
+    With float64, their relative error is some 1e-12 times |log_density| / |natural . T| at the points; a
+    constant of 1e10 nats costs ten digits.
 
     Args:
         points: The interpolation.
@@ -140,52 +104,6 @@ def solve(points: Interpolation, values: Float[Array, " points *elements"]) -> F
     fitted = jnp.tensordot(points.design, coefficients, 1, precision=lax.Precision.HIGHEST)
     residual = jnp.abs(fitted - centred).max(0)
     return Fit(jnp.moveaxis(coefficients[1:], 0, -1), coefficients[0] + values[0], residual)
-
-
-def log_integral(family: ExponentialFamily, found: Fit) -> Float[Array, "*elements"]:
-    """Return the logarithm of the integral of exp(log_density) over the site.
-
-    Args:
-        family: The family.
-        found: The fit of the log joint density of the site and all that depends on it.
-
-    Returns:
-        Log evidence of what depends on the site, in nats; it has no meaning where the fit is not proper.
-
-    Example:
-        >>> from probdl.distributions.positive import GammaFamily
-        >>> found = fit(lambda x: 2 * jnp.log(x) - x, interpolation(GammaFamily()))
-        >>> print(f"{log_integral(GammaFamily(), found):.4f}")  # log Gamma(3)
-        0.6931
-    """
-    return found.log_constant + family.log_normalizer(found.natural)
-
-
-def update(state: ConjugateState, family: ExponentialFamily, likelihood: Fit) -> ConjugateState:
-    """Return what is known of a site after more data.
-
-    Args:
-        state: What was known before.
-        family: The family.
-        likelihood: The fit of the log-likelihood of the data as a function of the site.
-
-    Returns:
-        The sum of the natural parameters, and the log evidence of all data.
-
-    Example:
-        >>> from probdl.distributions.positive import GammaFamily
-        >>> family = GammaFamily()
-        >>> prior = ConjugateState(jnp.array([1.0, -1.0]), jnp.zeros(()))
-        >>> count = fit(lambda rate: 3 * jnp.log(rate) - rate, interpolation(family))
-        >>> print(update(prior, family, count).natural.round(3))
-        [ 4. -2.]
-
-    Source:
-        Bishop & Bishop (2023), §3.1.2 and §3.2.7: sequential learning.
-    """
-    natural = state.natural + likelihood.natural
-    gain = likelihood.log_constant + family.log_normalizer(natural) - family.log_normalizer(state.natural)
-    return ConjugateState(natural, state.log_evidence + gain)
 
 
 def design_at(
