@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 from numpyro.distributions import biject_to
 
@@ -35,6 +36,7 @@ class Search:
         self.reasons: dict[str, str] = {}
         self.done: Integral | None = None
         self.steps: tuple[Step, ...] = ()
+        self.by_hand = False
 
     def integral(self, variables: Sequence[Variable]) -> Integral:
         """Return the integral over some variables, before it is known whether it can be done."""
@@ -57,7 +59,7 @@ class Search:
         """
         tried = self.integral(variables)
         tried, swept = merged_as_needed(tried, self.arrays, self.values(tried))
-        check_quadratic(tried, self.arrays, self.values(tried))
+        self.by_hand = check_quadratic(tried, self.arrays, self.values(tried))
         self.done, self.steps = tried, swept.steps
 
     def add(self, variables: Sequence[Variable]) -> bool:
@@ -86,14 +88,14 @@ def example(search: Search, seed: int, reach: float = 1.0) -> dict[str, Array]:
     names = [] if search.done is None else [v.name for v in search.done.variables]
     found = {}
     for number, name in enumerate(n for n in search.model.latents if n not in names):
-        found[name] = _feasible(search.model.sites[name], jax.random.key(100 * seed + number), reach)
+        found[name] = _feasible(search.model.sites[name], np.random.default_rng([seed, number]), reach)
     return found
 
 
-def _feasible(site: Site, key: Array, reach: float) -> Array:
+def _feasible(site: Site, rng: np.random.Generator, reach: float) -> Array:
     nothing = Variable(site, Kind.GAUSSIAN).nothing
     if site.is_discrete or site.support is None:
         return nothing
     bijection = biject_to(site.support)
     shape = bijection.inverse_shape(site.shape)
-    return jnp.asarray(bijection(jax.random.uniform(key, shape, minval=-reach, maxval=reach)), nothing.dtype)
+    return jnp.asarray(bijection(jnp.asarray(rng.uniform(-reach, reach, shape))), nothing.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -80,6 +81,7 @@ def interpolation(family: ExponentialFamily, scale: float = 1.0, number: int | N
     return Interpolation(points, design, inverse, unit)  # pyright: ignore[reportArgumentType]
 
 
+@jax.jit
 def solve(points: Interpolation, values: Float[Array, " points *elements"]) -> Fit:
     """Return the natural parameters of a log-density, given its values at the points of an interpolation.
 

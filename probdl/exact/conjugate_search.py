@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from probdl.exact.attempt import Search, example
 from probdl.exact.certificate import candidates, certify
-from probdl.exact.conjugate import Interpolation, interpolation
+from probdl.exact.conjugate import Interpolation, LogDensity, interpolation
 from probdl.exact.integral import Integral
 from probdl.exact.local import NotIntegrable, Unaligned
 from probdl.exact.mixing import mixed
@@ -49,10 +49,11 @@ def add_conjugate(search: Search, site: Site) -> None:
         reason = f"{math.prod(batch)} of its elements are in no plate, which would tell them apart"
     if families:
         reason = f"not conjugate: {site.distribution} prior"
+    prior = _prior_of(search, plain) if families else None
     for family in families:
-        variable = replace(plain, family=family, points=interpolation(family))
-        if not _is_of(search, variable):
+        if prior is not None and not certify(prior, family).holds:
             continue
+        variable = replace(plain, family=family, points=interpolation(family))
         kept = (search.done, search.steps)
         try:
             search.attempt([*before, variable])
@@ -66,19 +67,20 @@ def add_conjugate(search: Search, site: Site) -> None:
     search.reasons.setdefault(site.name, reason)
 
 
-def _is_of(search: Search, variable: Variable) -> bool:
-    """Whether the prior of a variable is of its family."""
+def _prior_of(search: Search, variable: Variable) -> LogDensity | None:
+    """Return the log-prior of each element of a variable; None if its elements do not lie side by side."""
     before = () if search.done is None else search.done.variables
     integral = search.integral([*before, variable])
     values = example(search, 0)
     values.pop(variable.name, None)
     try:
-        log_density = functools.partial(_prior, integral, variable.name, search.arrays, values)
-        return certify(log_density, variable.known_family).holds
+        integral.locals(search.arrays, values)[0].all()
     except (NotIntegrable, Unaligned):
-        return True
+        return None
+    return functools.partial(_prior, integral, variable.name, search.arrays, values)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _prior(integral: Integral, name: str, arrays: Arrays, values: Mapping[str, Array], x: Array) -> Array:
     """Return the log-prior of each element of a variable, given any values of what else is integrated."""
     whole, inputs = integral.locals(arrays, values)
@@ -141,12 +143,13 @@ def drop_doubtful(search: Search) -> None:
     Args:
         search: The search.
     """
-    prior = _prior_draws(search) if search.done is not None else None
+    drawn = functools.cache(functools.partial(_prior_draws, search))
     while search.done is not None:
         conjugate = [v for v in search.done.variables if v.kind is Kind.CONJUGATE]
-        values = [example(search, seed, WIDE) for seed in range(EXAMPLES)]
+        values = [example(search, seed, WIDE) for seed in range(EXAMPLES)] if conjugate else []
         if not conjugate or not values[0]:
             return
+        prior = drawn()
         together = jax.tree.map(lambda *parts: jnp.stack(parts), *values)
         looked_at = [together] if prior is None else [together, {name: prior[name] for name in together}]
         found = [_at_examples(search.done, search.arrays, examples) for examples in looked_at]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -26,11 +26,9 @@ from probdl.exact.contraction import Values
 from probdl.exact.contradiction import why_impossible
 from probdl.exact.log_normalizer import log_normalizer
 from probdl.exact.plan import Cost
-from probdl.exact.prepared import Prepared, prepare
+from probdl.exact.plans import Plans
 from probdl.exact.problem import Problem, make_problem
-from probdl.exact.restriction import relevant
 
-MOST_PREPARED = 32
 MOST_ENTRIES = 2**27
 
 
@@ -39,7 +37,8 @@ class TableElimination:
     """Exact inference on a product of tables over finite variables.
 
     p(x) is proportional to prod_a f_a(x_a). Plans depend on the shapes alone and on which variables are
-    observed; they are kept for the sets of observed variables that were met last.
+    observed; those that were used last are kept. Observing other variables takes no new plan where the one
+    for no observation is cheap.
 
     Args:
         sizes: The number of states by variable.
@@ -69,11 +68,13 @@ class TableElimination:
     _: KW_ONLY
     max_table: int = MOST_ENTRIES
     _problem: Problem = field(init=False, repr=False)
-    _ready: dict[Hashable, Prepared] = field(init=False, repr=False, default_factory=dict)
+    _plans: Plans = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Number the variables."""
-        object.__setattr__(self, "_problem", make_problem(self.sizes, self.scopes, self.conditionals))
+        problem = make_problem(self.sizes, self.scopes, self.conditionals)
+        object.__setattr__(self, "_problem", problem)
+        object.__setattr__(self, "_plans", Plans(problem, self.max_table))
 
     def cost(self, observed: Iterable[Any] = ()) -> Cost:
         """Return what `infer` takes, without running it.
@@ -87,7 +88,7 @@ class TableElimination:
         Raises:
             ValueError: If a table is too large.
         """
-        return self._prepared(frozenset(self._problem.numbers(observed))).conditioned.cost
+        return self._plans.of(frozenset(self._problem.numbers(observed))).conditioned.cost
 
     def infer(self, tables: Sequence[Any], evidence: Mapping[Any, int] | None = None) -> Posterior:
         """Return the log evidence and all posterior marginals.
@@ -104,7 +105,7 @@ class TableElimination:
             ImpossibleEvidence: If the observations have probability zero; they are named.
         """
         arrays, states = self._given(tables, evidence)
-        found = posterior(self._problem, self._prepared(frozenset(states)), arrays, states)
+        found = posterior(self._problem, *self._plans.answering(arrays, states))
         if found is None:
             raise self._why_impossible(arrays, states)
         return found
@@ -123,7 +124,7 @@ class TableElimination:
             ValueError: If tables or evidence do not fit, or if a table is too large.
         """
         arrays, states = self._given(tables, evidence)
-        return log_sum(log_totals(self._prepared(frozenset(states), prune=True), arrays, states))
+        return log_sum(log_totals(self._plans.of(frozenset(states), prune=True), arrays, states))
 
     def marginal(
         self, tables: Sequence[Any], variables: Sequence[Any], evidence: Mapping[Any, int] | None = None
@@ -150,7 +151,7 @@ class TableElimination:
                 f"Expected a joint table of at most {self.max_table:,} entries; got {entries:,}. Ask for "
                 f"fewer variables, or draw samples."
             )
-        prepared = self._prepared(frozenset(states), frozenset(wanted) - set(states), prune=True)
+        prepared = self._plans.of(frozenset(states), frozenset(wanted) - set(states), prune=True)
         found = joint(self._problem, prepared, arrays, states, wanted)
         if found is None:
             raise self._why_impossible(arrays, states)
@@ -181,7 +182,7 @@ class TableElimination:
         arrays, states = self._given(tables, evidence)
         free = [v for v in range(len(self._problem.sizes)) if v not in states]
         wanted = free if variables is None else self._wanted(variables)
-        prepared = self._prepared(
+        prepared = self._plans.of(
             frozenset(states), frozenset(wanted) - set(states), prune=True, maximised=True
         )
         found, log_weight = most_probable(prepared, arrays, states, wanted)
@@ -212,7 +213,7 @@ class TableElimination:
             ImpossibleEvidence: If the observations have probability zero; they are named.
         """
         arrays, states = self._given(tables, evidence)
-        found = samples(rng, self._prepared(frozenset(states)), arrays, states, num_samples)
+        found = samples(rng, *self._plans.answering(arrays, states), num_samples)
         if found is None:
             raise self._why_impossible(arrays, states)
         return {name: found[v] for v, name in enumerate(self._problem.names)}
@@ -237,7 +238,7 @@ class TableElimination:
         arrays, known = list(map(jnp.asarray, log_tables)), evidence or {}
         self._problem.check(arrays)
         states = dict(zip(self._problem.numbers(known), known.values(), strict=True))
-        prepared = self._prepared(frozenset(states))
+        prepared = self._plans.of(frozenset(states))
         sliced = [prepared.restriction.sliced(arrays, run) for run in prepared.runs(states)]
         return jax.nn.logsumexp(
             jnp.stack([log_normalizer(prepared.conditioned.plans[0], tables) for tables in sliced])
@@ -252,28 +253,6 @@ class TableElimination:
         found = self._problem.numbers(variables)
         if len(set(found)) < len(found):
             raise ValueError(f"Expected different variables; got {list(variables)}. Ask for each once.")
-        return found
-
-    def _prepared(
-        self,
-        observed: frozenset[int],
-        kept: frozenset[int] = frozenset(),
-        *,
-        prune: bool = False,
-        maximised: bool = False,
-    ) -> Prepared:
-        key = (observed, kept, prune, maximised)
-        # The dictionary is in the order of last use.
-        found = self._ready.pop(key, None)
-        if found is None:
-            problem, wanted = self._problem, observed | kept
-            matter = range(len(problem.scopes))
-            if prune:
-                matter = relevant(problem.scopes, problem.conditionals, wanted)
-            found = prepare(problem, observed, kept, matter, self.max_table, maximised=maximised)
-        self._ready[key] = found
-        while len(self._ready) > MOST_PREPARED:
-            del self._ready[next(iter(self._ready))]
         return found
 
     def _why_impossible(self, arrays: Sequence[Values], states: Mapping[int, int]) -> ValueError:

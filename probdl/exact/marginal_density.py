@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from probdl.exact.integral import Integral
 from probdl.program.bound import Arrays
 from probdl.program.handlers import LOG_DET, Fix, Unconstrain
-from probdl.program.target import Layout, Target, latent_values, log_probs
+from probdl.program.target import Layout, Target, latent_values, log_density, log_probs
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MarginalDensity:
     def target(self, arrays: Arrays) -> Target:
         """Return the target for some data."""
         return Target(
-            functools.partial(self._log_density, arrays),
+            functools.partial(log_density, self, arrays),
             lambda key: jax.random.uniform(key, (self.layout.dim,), minval=-2.0, maxval=2.0),
             lambda position: self.complete(arrays, jax.random.key(0), position),
         )
@@ -51,7 +51,8 @@ class MarginalDensity:
         held = {**self.values(arrays, position)[0], **nothing}
         return log_probs(self.integral.bound.trace(arrays, Fix(None, held, dict(self.integral.scan_of))))
 
-    def _log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+    def log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+        """Return the log-density of a position, in nats, Jacobian included."""
         values, jacobian = self.values(arrays, position)
         return self.integral.log_density(arrays, values) + jacobian
 

@@ -38,7 +38,7 @@ DISTANCES = (0.7, 5.0, 60.0)
 ROUNDING = 1e-9
 
 
-def check_quadratic(integral: Integral, arrays: Arrays, values: dict[str, Array]) -> None:
+def check_quadratic(integral: Integral, arrays: Arrays, values: dict[str, Array]) -> bool:
     """Check that all terms are quadratic in the Gaussian variables, whatever the other latents are.
 
     Args:
@@ -46,25 +46,31 @@ def check_quadratic(integral: Integral, arrays: Arrays, values: dict[str, Array]
         arrays: The data, abstract or not.
         values: The other latents, abstract or not.
 
+    Returns:
+        Whether the check rests on derivatives that the program gives by hand: `departure` then has to agree.
+
     Raises:
         NotIntegrable: If one is not; the message names the term and what it does.
     """
     variables = {v.name: v for v in integral.variables}
+    by_hand = False
 
     def run(arrays: Arrays, values: dict[str, Array]) -> Array:
+        nonlocal by_hand
         whole, inputs = integral.locals(arrays, values)
         for local in whole.all():
             gaussian = [r for r in local.refs if variables[r.name].kind is Kind.GAUSSIAN]
             if gaussian:
-                _check_term(local, variables, inputs, gaussian)
+                by_hand |= _check_term(local, variables, inputs, gaussian)
         return jnp.zeros(())
 
     jax.eval_shape(run, arrays, values)
+    return by_hand
 
 
 def _check_term(
     local: Local, variables: dict[str, Variable], inputs: Sequence[Array], gaussian: Sequence[Ref]
-) -> None:
+) -> bool:
     """Trace the term as a function of its elements alone; everything else is a constant of the trace."""
     elements = [_zero(variables[ref.name]) for ref in local.refs]
     moving = [i for i, ref in enumerate(local.refs) if ref in gaussian]
@@ -90,6 +96,7 @@ def _check_term(
     read = [local.refs[moving[i]].name for i in range(len(zeros)) if used[i]]
     if read:
         raise NotIntegrable(read[-1], f"the log density of '{local.name}' is not quadratic in {_names(read)}")
+    return is_by_hand(forward.jaxpr)
 
 
 def _names(names: Sequence[str]) -> str:
@@ -126,6 +133,23 @@ def find_kink(jaxpr: Any, moving: Sequence[bool]) -> str | None:
                 return found
         moved |= set(eqn.outvars)
     return None
+
+
+def is_by_hand(jaxpr: Any) -> bool:
+    """Return whether a derivative is given by the program: JAX does not derive it from the operations.
+
+    Args:
+        jaxpr: A traced function.
+
+    Returns:
+        Whether it has an operation with a rule of its own, or one that JAX does not look into.
+    """
+    return any(
+        eqn.primitive.name.startswith("custom_")
+        or any(word in eqn.primitive.name for word in ("callback", "ffi"))
+        or any(map(is_by_hand, _inner(eqn)))
+        for eqn in jaxpr.eqns
+    )
 
 
 def _inner(eqn: Any) -> list[Any]:

@@ -62,13 +62,9 @@ def run_chunk(
     Returns:
         The states after it; positions and infos of the steps, of which the first `count` are meaningful.
     """
-    target = density.target(arrays)
 
     def step(number: Any, states: Any) -> tuple[Any, Any]:
-        step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-        states, infos = jax.vmap(lambda key, state: kernel.step(key, state, target))(step_keys, states)
-        adapt = jax.vmap(lambda state, info: kernel.adapt(state, info, number, num_warmup))
-        return strong(jax.lax.cond(number < num_warmup, adapt, lambda s, _: s, states, infos)), strong(infos)
+        return _step(kernel, density, arrays, keys, states, jnp.asarray(number, int), num_warmup)
 
     def body(i: Any, carry: tuple) -> tuple:
         states, record = carry
@@ -81,6 +77,24 @@ def run_chunk(
     record = jax.tree.map(lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), rows)
     states, (positions, infos) = jax.lax.fori_loop(0, count, body, (states, record))
     return states, positions, infos
+
+
+@functools.partial(jax.jit, static_argnames=("kernel", "density"))
+def _step(
+    kernel: MarkovChain,
+    density: Sampled,
+    arrays: Arrays,
+    keys: Array,
+    states: Any,
+    number: Array,
+    num_warmup: Any,
+) -> tuple[Any, Any]:
+    """Do one step of all chains: a function of its own, so that it is traced once."""
+    target = density.target(arrays)
+    step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
+    states, infos = jax.vmap(lambda key, state: kernel.step(key, state, target))(step_keys, states)
+    adapt = jax.vmap(lambda state, info: kernel.adapt(state, info, number, num_warmup))
+    return strong(jax.lax.cond(number < num_warmup, adapt, lambda s, _: s, states, infos)), strong(infos)
 
 
 @functools.partial(jax.jit, static_argnames="density")

@@ -86,6 +86,10 @@ class Sampled(Protocol):
         """Return the target for some data."""
         ...
 
+    def log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+        """Return the log-density of a position, Jacobian included."""
+        ...
+
     def site_log_probs(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
         """Return the log-probability of each site at a position."""
         ...
@@ -93,6 +97,24 @@ class Sampled(Protocol):
     def complete(self, arrays: Arrays, keys: Array, positions: Float[Array, "*draw dim"]) -> dict[str, Array]:
         """Return the values of all latent and deterministic sites at positions."""
         ...
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def log_density(density: Sampled, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+    """Return the log-density of a position.
+
+    A program is traced once for shapes and precision, by whichever compiled function asks first; others,
+    and further calls in the same one, take the trace.
+
+    Args:
+        density: The static half of the target.
+        arrays: The dynamic half.
+        position: An unconstrained position.
+
+    Returns:
+        Nats, Jacobian included.
+    """
+    return density.log_density(arrays, position)
 
 
 @dataclass(frozen=True)
@@ -115,7 +137,7 @@ class Density:
             The target.
         """
         return Target(
-            functools.partial(self._log_density, arrays),
+            functools.partial(log_density, self, arrays),
             self._init,
             functools.partial(self._constrain, arrays),
         )
@@ -145,7 +167,8 @@ class Density:
         handler = Unconstrain(None, self.layout.unravel(position), dict(self.layout.scan_of))
         return self.bound.trace(arrays, handler)
 
-    def _log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+    def log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+        """Return the log-density of a position, in nats, Jacobian included."""
         return total(self.site_log_probs(arrays, position), position.dtype)
 
     def _init(self, key: Array) -> Float[Array, " dim"]:

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probdl.exact.contraction import Matrices, contraction, summation
-from probdl.exact.elimination import MOST_PREPARED, TableElimination
+from probdl.exact.elimination import TableElimination
 from probdl.exact.order import members, neighbours, summation_order
 from probdl.exact.plan import make_plan
+from probdl.exact.plans import MOST_PLANS
 from probdl.exact.restriction import relevant
 from probdl.exact.schedule import make_schedule
 
@@ -215,23 +216,66 @@ def test_a_joint_table_that_is_too_large_is_named():
         engine.marginal([np.ones((4, 4))] * len(scopes), ["v0", "v1", "v2", "v3"])
 
 
-def test_plans_are_kept_for_the_sets_used_last(monkeypatch):
-    planned = []
+@pytest.fixture
+def planned(monkeypatch):
+    """What is planned from now on."""
+    found = []
     plan = make_plan
-    monkeypatch.setattr("probdl.exact.prepared.make_plan", lambda *a: planned.append(a) or plan(*a))
-    names = list(range(MOST_PREPARED + 2))
+    monkeypatch.setattr("probdl.exact.prepared.make_plan", lambda *a: found.append(a) or plan(*a))
+    return found
+
+
+def test_plans_are_kept_for_the_sets_used_last(planned):
+    names = list(range(MOST_PLANS + 2))
     engine = TableElimination(dict.fromkeys(names, 2), [(n,) for n in names])
     tables = [[1, 1]] * len(names)
     for state in (0, 1, 0):
-        engine.infer(tables, {0: state})
+        engine.log_evidence(tables, {0: state})
     assert len(planned) == 1
     for name in names[1:]:
-        engine.infer(tables, {name: 0})
-        engine.infer(tables, {0: 1})
+        engine.log_evidence(tables, {name: 0})
+        engine.log_evidence(tables, {0: 1})
     assert len(planned) == len(names)
-    engine.infer(tables, {1: 0})
+    engine.log_evidence(tables, {1: 0})
     assert len(planned) == len(names) + 1
-    assert len(engine._ready) == MOST_PREPARED
+    assert len(engine._plans) == MOST_PLANS
+
+
+def test_other_observations_need_no_other_plan_until_they_are_met_again(planned):
+    names = list(range(6))
+    scopes = [(0,), *((n, n + 1) for n in names[:-1])]
+    engine = TableElimination(dict.fromkeys(names, 2), scopes)
+    tables = [np.random.default_rng(i).uniform(size=[2] * len(scope)) for i, scope in enumerate(scopes)]
+    for count, observed in ((1, {0: 1}), (2, {1: 0}), (2, {1: 1, 3: 0}), (3, {1: 0}), (3, {1: 1})):
+        found = engine.infer(tables, observed)
+        assert len(planned) == count
+        same = TableElimination(dict.fromkeys(names, 2), scopes).infer(tables, observed)
+        planned.pop()
+        assert found.log_evidence == pytest.approx(same.log_evidence, rel=1e-14)
+        for name in names:
+            assert found.marginals[name] == pytest.approx(same.marginals[name], rel=1e-13, abs=1e-300)
+        for mine, its in zip(found.factor_marginals, same.factor_marginals, strict=True):
+            assert mine == pytest.approx(its, rel=1e-13, abs=1e-300)
+
+
+def test_a_dear_plan_for_no_observation_is_not_used(planned, monkeypatch):
+    monkeypatch.setattr("probdl.exact.plans.CHEAP", 0)
+    engine = TableElimination(dict.fromkeys("abc", 2), [("a", "b"), ("b", "c")])
+    for name in "abc":
+        engine.infer([np.ones((2, 2))] * 2, {name: 1})
+    assert len(planned) == 4
+
+
+def test_variables_held_in_turn_may_be_observed():
+    sizes, scopes = complete(5)
+    tables = [np.random.default_rng(i).uniform(size=(4, 4)) for i in range(len(scopes))]
+    engine = TableElimination(sizes, scopes, max_table=64)
+    assert engine.cost().runs > 1
+    for name in sizes:
+        found, same = (e.infer(tables, {name: 1}) for e in (engine, TableElimination(sizes, scopes)))
+        assert found.log_evidence == pytest.approx(same.log_evidence, rel=1e-13)
+        for other in sizes:
+            assert found.marginals[other] == pytest.approx(same.marginals[other], rel=1e-12)
 
 
 def test_barren_tables_are_left_out_again_and_again():
