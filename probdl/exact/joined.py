@@ -26,10 +26,10 @@ def joint_table(space: Space, potentials: Sequence[Potential], discrete: Sequenc
     Returns:
         Axes, then states; of full length along the axes of variables that are read.
     """
-    check_table(space, potentials[0].axes, discrete)
+    lead = len(potentials[0].axes)
+    check_table(space, jnp.broadcast_shapes(*(p.log.shape[:lead] for p in potentials)), discrete)
     parts = [spread(space, potential, discrete, potential.log) for potential in potentials]
     total = sum(parts[1:], parts[0])
-    lead = len(potentials[0].axes)
     sizes = [space.variables[ref.name].size for ref in discrete]
     return jnp.broadcast_to(total, (*total.shape[:lead], *sizes))
 

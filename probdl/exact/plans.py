@@ -31,7 +31,7 @@ class Plans:
         >>> from probdl.exact.problem import make_problem
         >>> plans = Plans(make_problem({"x": 2, "y": 2}, [("x",), ("x", "y")], None), 100)
         >>> tables = [np.array([0.2, 0.8]), np.array([[0.9, 0.1], [0.3, 0.7]])]
-        >>> [len(plans.answering(tables, {v: 0})[2]) for v in (0, 1, 1)]  # the states that are left to slice at
+        >>> [len(plans.answering(tables, {v: 0})[2]) for v in (0, 1, 1)]  # states to slice at
         [1, 0, 1]
     """
 

@@ -15,7 +15,6 @@ from probdl.exact.expectations import draws, most_probable
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.queries import Queries
 from probdl.exact.search import find
-from probdl.exact.solved import unpacked
 from probdl.exact.variables import Kind
 from probdl.program.keys import as_key
 from probdl.program.model import Model
@@ -69,8 +68,9 @@ class ExactPosterior(Queries):
         hit = (states[..., None] == values).astype(float)
         whole = np.asarray((self.moments if self.has_points else self.expectations).log[name])
         self._check_known(name, whole)
-        per_entry = np.tensordot(whole, hit, axes=(-1, 0))
-        found = [unpacked(variable, per_entry[..., i]) for i in range(len(values))]
+        one_entry = states.shape == values.shape and bool((states == values).all())
+        per_entry = whole if one_entry else np.tensordot(whole, hit, axes=(-1, 0))
+        found = [variable.unpacked(per_entry[..., i]) for i in range(len(values))]
         return np.stack(found, axis=-1)
 
     def mean(self, name: str) -> Float[np.ndarray, "*site"]:
@@ -109,7 +109,7 @@ class ExactPosterior(Queries):
         if name in known.natural:
             with Precision.DOUBLE.active():
                 moments = variable.known_family.moments(known.natural[name])
-                return unpacked(variable, moments[0 if what == "mean" else 1])
+                return variable.unpacked(np.asarray(moments[0 if what == "mean" else 1]))
         if not self.has_points:
             mean = np.asarray(known.linear[name])
             second = -2 * np.diagonal(np.asarray(known.precision[name]), axis1=-2, axis2=-1)
@@ -117,8 +117,8 @@ class ExactPosterior(Queries):
             mean, second = np.asarray(self.moments.mean[name]), np.asarray(self.moments.square[name])
             self._check_known(name, mean if what == "mean" else second)
         if what == "variance":
-            return unpacked(variable, second - np.where(np.isinf(second), 0, mean) ** 2)
-        return unpacked(variable, mean + np.array(variable.centre) if variable.centre else mean)
+            return variable.unpacked(second - np.where(np.isinf(second), 0, mean) ** 2)
+        return variable.unpacked(mean + np.array(variable.centre) if variable.centre else mean)
 
     @staticmethod
     def _check_known(name: str, expectation: np.ndarray) -> None:

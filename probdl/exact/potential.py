@@ -216,19 +216,19 @@ def scope_of(space: Space, potentials: Sequence[Potential]) -> tuple[list[Ref], 
     return discrete, [ref for ref in found.values() if not space.is_tabulated(ref)]
 
 
-def check_table(space: Space, axes: Sequence[str], refs: Sequence[Ref]) -> None:
+def check_table(space: Space, lengths: Sequence[int], refs: Sequence[Ref]) -> None:
     """Check that a table is not too large to be made.
 
     Args:
         space: The variables.
-        axes: Its axes.
+        lengths: The lengths of its axes: one along those that it does not depend on.
         refs: The variables of tables that it depends on.
 
     Raises:
         NotIntegrable: If it is; the message names the variables and the size.
     """
     sizes = {key_of(ref): space.variables[ref.name].log_size for ref in refs}
-    entries = sum(sizes.values()) + sum(math.log(max(space.lengths[axis], 1)) for axis in axes)
+    entries = log_entries(space, lengths, refs)
     if refs and entries > MOST_LOG_ENTRIES:
         every = list(dict.fromkeys(ref.name for ref in refs))
         names = ", ".join(f"'{name}'" for name in every[:3])
@@ -237,6 +237,12 @@ def check_table(space: Space, axes: Sequence[str], refs: Sequence[Ref]) -> None:
             max(sizes, key=lambda key: sizes[key])[0],
             f"a table over {names} would have 1e{entries / math.log(10):.0f} entries",
         )
+
+
+def log_entries(space: Space, lengths: Sequence[int], refs: Sequence[Ref]) -> float:
+    """Return the logarithm of the number of entries of a table."""
+    sizes = {key_of(ref): space.variables[ref.name].log_size for ref in refs}
+    return sum(sizes.values()) + sum(math.log(max(length, 1)) for length in lengths)
 
 
 def key_of(ref: Ref) -> tuple:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array
-
 from probdl.errors import SiteNotFound
 from probdl.exact.expectations import Expectations, Moments, expectations, moments
 from probdl.exact.integral import Integral
@@ -88,17 +84,3 @@ class Solved:
                 f"Ask for `probabilities` of discrete sites, for `mean` and `variance` of the others."
             )
         return variables[name]
-
-
-def unpacked(variable: Variable, elements: Array | np.ndarray) -> np.ndarray:
-    """Return the value of a site from its elements, as NumPy has it.
-
-    Args:
-        variable: The site.
-        elements: Its axes, then what belongs to one element.
-
-    Returns:
-        Shape of the site.
-    """
-    with Precision.DOUBLE.active():
-        return np.asarray(variable.unpacked(jnp.asarray(elements)))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from probdl.exact.local import Local
-from probdl.exact.potential import Potential, Space, check_table, land, landing
+from probdl.exact.potential import MOST_LOG_ENTRIES, Potential, Space, check_table, land, landing, log_entries
 from probdl.exact.variables import Ref
 
 
@@ -39,9 +39,11 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
         return value if way is None else land(space, local.axes, local.start, way, value)
 
     axes = local.axes if way is None else way.axes
-    check_table(space, axes, listed)
     states = [jnp.asarray(space.variables[ref.name].states()) for ref in listed]
     run = _function(space, others, term)
+    if log_entries(space, [space.lengths[axis] for axis in axes], listed) > MOST_LOG_ENTRIES:
+        shape = jax.eval_shape(run, *(values[0] for values in states))[0].shape
+        check_table(space, shape[: len(axes)], listed)
     for i in reversed(range(len(states))):
         run = jax.vmap(run, in_axes=tuple(0 if k == i else None for k in range(len(states))))
     found = run(*states)

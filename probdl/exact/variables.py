@@ -227,16 +227,16 @@ class Variable:
         whole = jnp.broadcast_to(value, self.site.shape)
         return whole[0] if step else whole
 
-    def unpacked(self, elements: Array) -> Array:
+    def unpacked[Values: (Array, np.ndarray)](self, elements: Values) -> Values:
         """Return the value of the site from its elements.
 
         Args:
-            elements: Shape (*lengths, *local_shape), or with the latter flat.
+            elements: Shape (*lengths, *local_shape), or with the latter flat; of JAX or of NumPy.
 
         Returns:
             Shape of the site.
         """
         batch = [axis for _, axis in self._batch]
         rest = [axis for axis in range(len(self.site.shape)) if axis not in batch]
-        shaped = jnp.reshape(elements, self.lengths + self.local_shape)
-        return jnp.transpose(shaped, np.argsort([*batch, *rest]).tolist())
+        shaped = elements.reshape(self.lengths + self.local_shape)
+        return shaped.transpose(np.argsort([*batch, *rest]).tolist())

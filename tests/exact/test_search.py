@@ -9,6 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
+from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
 from probdl.exact.search import find
@@ -212,3 +213,18 @@ def test_only_what_is_asked_for():
     nothing = find(model, [])
     assert nothing.integral is None
     assert nothing.rest == ("bias",)
+
+
+def test_a_table_that_is_the_same_at_every_step_is_counted_once():
+    """Transitions of all steps would have 4e8 entries: more than a table may have."""
+
+    def program(y):
+        def step(z, y_t):
+            move = dist.CategoricalProbs(jnp.full(200, 1 / 200) + 0.001 * (jnp.arange(200) == z))
+            z = numpyro.sample("z", move)
+            numpyro.sample("y", dist.Normal(z, 1.0), obs=y_t)
+            return z, None
+
+        scan(step, jnp.array(0), y)
+
+    assert find(pdl.Model(program, np.zeros(10_000))).integrated == {"z": Kind.DISCRETE}
