@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpyro.distributions import constraints
 
 from probdl.distributions.exponential_family import ExponentialFamily
+from probdl.distributions.independent import IndependentFamily
 from probdl.distributions.matrices import InverseWishartFamily, WishartFamily
 from probdl.distributions.positive import GammaFamily, InverseGammaFamily, LogNormalFamily
 from probdl.distributions.real import NormalFamily, VonMisesFamily
@@ -70,7 +71,8 @@ def candidates(support: constraints.Constraint, event_shape: Sequence[int]) -> t
 
     Args:
         support: The support of the site.
-        event_shape: Shape of one element of it.
+        event_shape: Shape of one element of it; further axes before those of the support are independent
+            values of it.
 
     Returns:
         Families, the most common first; none for a support without one.
@@ -78,7 +80,13 @@ def candidates(support: constraints.Constraint, event_shape: Sequence[int]) -> t
     Example:
         >>> candidates(constraints.unit_interval, ())
         (BetaFamily(),)
+        >>> candidates(constraints.unit_interval, (3,))
+        (IndependentFamily(base=BetaFamily(), shape=(3,)),)
     """
+    first = len(event_shape) - support.event_dim
+    if first > 0:
+        each = candidates(support, event_shape[first:])
+        return tuple(IndependentFamily(family, tuple(event_shape[:first])) for family in each)
     size = event_shape[-1] if event_shape else 1
     table: tuple[tuple[constraints.Constraint, int, tuple[ExponentialFamily, ...]], ...] = (
         (constraints.positive, 0, POSITIVE),

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from probdl.distributions.exponential_family import ExponentialFamily
+from probdl.distributions.independent import IndependentFamily
 from probdl.distributions.matrices import WishartFamily
 from probdl.distributions.positive import GammaFamily
 from probdl.distributions.real import VonMisesFamily
@@ -131,6 +132,8 @@ def further_statistics(
         >>> further_statistics(GammaFamily(), jnp.array(2.0)).tolist()
         [2.0, 4.0, 0.5]
     """
+    if isinstance(family, IndependentFamily):
+        return family.joined(further_statistics(family.base, x))
     rank = len(family.event_shape)
     lead = x.shape[: x.ndim - rank]
     if isinstance(family, VonMisesFamily):
@@ -159,6 +162,8 @@ def further_expectations(
         >>> further_expectations(GammaFamily(), jnp.array([2.0, -1.0])).tolist()  # Gamma(3, 1)
         [3.0, 12.0, 0.5]
     """
+    if isinstance(family, IndependentFamily):
+        return family.joined(further_expectations(family.base, family.apart(natural)))
     lead = natural.shape[:-1]
     if isinstance(family, VonMisesFamily):
         return jnp.zeros((*lead, 0), natural.dtype)

@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +17,19 @@ from probdl.exact.conjugate import Interpolation, LogDensity, interpolation
 from probdl.exact.integral import Integral
 from probdl.exact.local import NotIntegrable, Unaligned
 from probdl.exact.mixing import mixed
+from probdl.exact.quadratic import find_kink, not_smooth
 from probdl.exact.steps import ConjugateStep
 from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
+from probdl.program.jaxprs import part
+from probdl.program.provenance import provenance
 from probdl.program.runs import replicate
 from probdl.program.sites import Site
 from probdl.program.states import base
 
 PROBES = 2
 EXAMPLES, WIDE = 64, 4.0
+MOST_TOGETHER = 64  # numbers of one element: each adds points at which all terms are evaluated
 
 
 def add_conjugate(search: Search, site: Site) -> None:
@@ -39,16 +42,19 @@ def add_conjugate(search: Search, site: Site) -> None:
     if site.support is None:
         search.reasons[site.name] = "its support depends on other sites"
         return
-    event = site.shape[len(site.shape) - site.event_dim :]
     plain = Variable(site, Kind.CONJUGATE)
-    batch = plain.local_shape[: len(plain.local_shape) - site.event_dim]
-    families = candidates(_support(site), event) if math.prod(batch) == 1 else ()
+    families = candidates(base(site.support), plain.local_shape)
+    together = math.prod(plain.local_shape)
     before = () if search.done is None else search.done.variables
     reason = f"no family of conjugate distributions has its support ({site.distribution})"
-    if math.prod(batch) > 1:
-        reason = f"{math.prod(batch)} of its elements are in no plate, which would tell them apart"
+    if families and together > MOST_TOGETHER:
+        reason = f"{together} of its numbers are in no plate, which would tell them apart"
+        families = ()
     if families:
         reason = f"not conjugate: {site.distribution} prior"
+        rough = _not_smooth_in(search, site.name)
+        if rough:
+            reason, families = rough, ()
     prior = _prior_of(search, plain) if families else None
     for family in families:
         if prior is not None and not certify(prior, family).holds:
@@ -67,6 +73,20 @@ def add_conjugate(search: Search, site: Site) -> None:
     search.reasons.setdefault(site.name, reason)
 
 
+def _not_smooth_in(search: Search, name: str) -> str:
+    """Return which distribution is made of a site in pieces: values that are compared alike may hide some."""
+    made = provenance(*search.model.bound, search.model.declarations, latent_only=True)
+    moving = [own == name for own in made.inputs]
+    for site in dict.fromkeys(leaf.site for leaf in made.outputs):
+        own = [i for i, leaf in enumerate(made.outputs) if leaf.site == site]
+        needed = part(made.jaxpr, own)
+        flags = [flag for flag, used in zip(moving, needed.used, strict=True) if used]
+        kink = find_kink(needed.jaxpr, flags) if any(flags) else None
+        if kink is not None:
+            return not_smooth(site, kink)
+    return ""
+
+
 def _prior_of(search: Search, variable: Variable) -> LogDensity | None:
     """Return the log-prior of each element of a variable; None if its elements do not lie side by side."""
     before = () if search.done is None else search.done.variables
@@ -74,7 +94,7 @@ def _prior_of(search: Search, variable: Variable) -> LogDensity | None:
     values = example(search, 0)
     values.pop(variable.name, None)
     try:
-        integral.locals(search.arrays, values)[0].all()
+        integral.locals(search.arrays, values)[0].of(variable.name)
     except (NotIntegrable, Unaligned):
         return None
     return functools.partial(_prior, integral, variable.name, search.arrays, values)
@@ -85,10 +105,9 @@ def _prior(integral: Integral, name: str, arrays: Arrays, values: Mapping[str, A
     """Return the log-prior of each element of a variable, given any values of what else is integrated."""
     whole, inputs = integral.locals(arrays, values)
     found = jnp.zeros(())
-    for local in whole.all():
-        if local.name == name:
-            variables = [integral.space.variables[ref.name] for ref in local.refs]
-            found = found + local.run(inputs, [x if v.name == name else _any_element(v) for v in variables])
+    for local in whole.of(name):
+        variables = [integral.space.variables[ref.name] for ref in local.refs]
+        found = found + local.run(inputs, [x if v.name == name else _any_element(v) for v in variables])
     return found
 
 
@@ -96,14 +115,6 @@ def _any_element(variable: Variable) -> Array:
     if variable.kind is not Kind.GAUSSIAN:
         return jnp.asarray(variable.states()[0])
     return jnp.zeros(variable.local_shape, variable.nothing.dtype)
-
-
-def _support(site: Site) -> Any:
-    """Return the support of one element of a site."""
-    support = site.support
-    while hasattr(support, "base_constraint") and support.event_dim > site.event_dim:
-        support = support.base_constraint
-    return support if site.event_dim else base(support)
 
 
 def _doubt(search: Search, added: Variable) -> str:
@@ -125,9 +136,9 @@ def _doubt(search: Search, added: Variable) -> str:
             variable = done.space.variables[name]
             certificate = certify(log_density, variable.known_family)
             if not certificate.holds:
-                its = f"{added.site.distribution} prior, and the terms that read it"
                 other = f"'{name}' would not be conjugate any more, given what is left without it"
-                return f"it is not conjugate: {its}" if name == added.name else other
+                own = f"not conjugate to the terms that read it: {added.site.distribution} prior"
+                return own if name == added.name else other
             if not certificate.is_proper:
                 return "its conditional distribution is improper"
             if seed == 0:

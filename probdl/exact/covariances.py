@@ -13,6 +13,8 @@ import numpyro.distributions as dist
 from jax import lax
 from jaxtyping import Array, Float
 
+from probdl.distributions.exponential_family import ExponentialFamily
+from probdl.distributions.independent import IndependentFamily
 from probdl.exact.entries import Entry, entries
 from probdl.exact.expectations import widened
 from probdl.exact.integral import Integral
@@ -147,10 +149,21 @@ def _within(solved: Solved, a: Entry, b: Entry) -> float:
     if natural is None:
         return np.nan
     with Precision.DOUBLE.active():
-        known = a.variable.known_family.distribution(natural.reshape(-1, natural.shape[-1])[a.element])
-        i, j = a.coordinate, b.coordinate
-        if isinstance(known, dist.MultivariateNormal):
-            return float(known.covariance_matrix[i, j])  # pyright: ignore[reportIndexIssue]
-        if isinstance(known, dist.Dirichlet):
-            return float(-known.mean[i] * known.mean[j] / (jnp.sum(known.concentration) + 1))
-    return np.nan
+        own = natural.reshape(-1, natural.shape[-1])[a.element]
+        return _covariance_of(a.variable.known_family, own, a.coordinate, b.coordinate)
+
+
+def _covariance_of(family: ExponentialFamily, natural: Array, i: int, j: int) -> float:
+    """Return the covariance of two entries of a value of a family, NaN where there is no form."""
+    if isinstance(family, IndependentFamily):
+        each = math.prod(family.base.event_shape)
+        if i // each != j // each:
+            return 0.0
+        own = family.apart(natural).reshape(-1, family.base.dimension)[i // each]
+        return _covariance_of(family.base, own, i % each, j % each)
+    known = family.distribution(natural)
+    if isinstance(known, dist.MultivariateNormal):
+        return float(known.covariance_matrix[i, j])  # pyright: ignore[reportIndexIssue]
+    if isinstance(known, dist.Dirichlet):
+        return float(-known.mean[i] * known.mean[j] / (jnp.sum(known.concentration) + 1))
+    return float(known.variance) if i == j and not known.event_shape else np.nan

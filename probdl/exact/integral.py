@@ -241,15 +241,13 @@ def check_size(variable: Variable, reason: str, most: float) -> None:
     power = variable.log_size / np.log(10)
     count = f"{10**power:.3g}" if power < 15 else f"1e{power:.0f}"
     if variable.kind is Kind.DISCRETE and variable.log_size > most:
-        raise NotIntegrable(
-            variable.name, f"{reason}: the elements of '{variable.name}' would have {count} joint states"
-        )
+        raise NotIntegrable(variable.name, f"{reason}: together, '{variable.name}' would have {count} states")
     if variable.kind is Kind.GAUSSIAN and variable.size > MOST_COORDINATES:
         raise NotIntegrable(
-            variable.name, f"{reason}: '{variable.name}' would have {count} joint coordinates"
+            variable.name, f"{reason}: together, '{variable.name}' would have {count} coordinates"
         )
     if variable.kind is Kind.CONJUGATE:
-        raise NotIntegrable(variable.name, f"{reason}: the elements of '{variable.name}' are not independent")
+        raise NotIntegrable(variable.name, f"{reason}: its elements are not independent")
 
 
 def digest_of(reads: Mapping[tuple[str, str], list[Read]], names: set[str]) -> str:

@@ -98,6 +98,22 @@ class Locals:
         """
         return [local for number in range(len(self.terms.names)) for local in self._of(number)]
 
+    def of(self, name: str) -> list[Local]:
+        """Return the own term of a site, that of a scan once for each kind of step.
+
+        Args:
+            name: The site.
+
+        Returns:
+            The terms, if they read a variable.
+
+        Raises:
+            Unaligned: If elements of a variable have to go together.
+        """
+        return [
+            local for number, own in enumerate(self.terms.names) if own == name for local in self._of(number)
+        ]
+
     def constant(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the terms that read no variable.
 
@@ -250,12 +266,22 @@ def one_position(positions: Sequence[Position]) -> Position:
 
 
 def over(position: np.ndarray, axes: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """Arrange positions over the axes of a term, of length one where they do not depend on one."""
+    """Arrange positions over the axes of a term, of length one where they are the same along one."""
+    position = compact(position)
     order = [axes.index(name) for name in wanted if name in axes]
     rest = [a for a in range(position.ndim) if a not in order]
     moved = position.transpose([*order, *rest])
     sizes = iter(moved.shape)
     return moved.reshape([next(sizes) if name in axes else 1 for name in wanted])
+
+
+def compact(position: np.ndarray) -> np.ndarray:
+    """Return positions of length one along the axes along which they are the same."""
+    for axis in range(position.ndim):
+        first = position.take([0], axis)
+        if position.shape[axis] > 1 and (position == first).all():
+            position = first
+    return position
 
 
 def length_of(site: Site, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from numpyro.distributions import biject_to, constraints
 
 from probdl.distributions.exponential_family import ExponentialFamily
+from probdl.distributions.independent import IndependentFamily
 from probdl.distributions.normal_gamma import MeanAndPrecision
 from probdl.program.precision import Precision
 
@@ -76,7 +78,7 @@ def can_be_scaled(family: ExponentialFamily) -> bool:
         False
     """
     bounded = (constraints.unit_interval, constraints.simplex, constraints.circular)
-    return not any(family.support is support for support in bounded)
+    return not any(_each(family).support is support for support in bounded)
 
 
 def scaled(
@@ -95,7 +97,8 @@ def scaled(
         Values; a precision that goes with a mean is divided by the square of the unit.
 
     Example:
-        >>> from probdl.distributions.normal_gamma import NormalGammaFamily
+        >>> from probdl.distributions.independent import IndependentFamily
+    from probdl.distributions.normal_gamma import NormalGammaFamily
         >>> scaled(NormalGammaFamily(), np.ones((1, 2)), 10.0).tolist()
         [[10.0, 0.01]]
     """
@@ -148,6 +151,9 @@ def in_groups(
 def _points(
     family: ExponentialFamily, cube: Float[np.ndarray, "points coordinates"], reach: float
 ) -> Float[np.ndarray, " points *event"]:
+    if isinstance(family, IndependentFamily):
+        own = cube.reshape(-1, _coordinates(family.base))
+        return _points(family.base, own, reach).reshape(-1, *family.event_shape)
     support, z = family.support, reach * (2 * cube - 1)
     if support is constraints.circular:
         return np.pi * (2 * cube[:, 0] - 1)
@@ -158,7 +164,13 @@ def _points(
     return in_groups(biject_to(support), z if family.event_shape else z[:, 0])
 
 
+def _each(family: ExponentialFamily) -> ExponentialFamily:
+    return family.base if isinstance(family, IndependentFamily) else family
+
+
 def _coordinates(family: ExponentialFamily) -> int:
+    if isinstance(family, IndependentFamily):
+        return math.prod(family.shape) * _coordinates(family.base)
     if isinstance(family.support, MeanAndPrecision):
         return 2
     return int(np.prod(biject_to(family.support).inverse_shape(family.event_shape)))

@@ -19,7 +19,7 @@ from probdl.exact.integral import Integral
 from probdl.exact.local import Local, NotIntegrable
 from probdl.exact.variables import Kind, Ref, Variable
 from probdl.program.bound import Arrays
-from probdl.program.jaxprs import part
+from probdl.program.jaxprs import inner, part
 
 KINKS = frozenset(
     {"lt", "le", "gt", "ge", "eq", "ne", "is_finite", "sign", "abs", "max", "min", "clamp", "sort", "top_k"}
@@ -85,8 +85,8 @@ def _check_term(
     name = local.refs[moving[-1]].name
     forward = jax.make_jaxpr(term)(*zeros)
     kink = find_kink(forward.jaxpr, [True] * len(zeros))
-    if kink is not None:
-        raise NotIntegrable(name, f"'{local.name}' is not smooth in it ({WORDS.get(kink, kink)})")
+    if kink == "while":  # which has no derivative from behind
+        raise NotIntegrable(name, not_smooth(local.name, kink))
 
     def curvature(points: Sequence[Array], directions: Sequence[Array]) -> Any:
         return jax.jvp(jax.grad(term, argnums=tuple(range(len(zeros)))), tuple(points), tuple(directions))[1]
@@ -96,7 +96,14 @@ def _check_term(
     read = [local.refs[moving[i]].name for i in range(len(zeros)) if used[i]]
     if read:
         raise NotIntegrable(read[-1], f"the log density of '{local.name}' is not quadratic in {_names(read)}")
+    if kink is not None:
+        raise NotIntegrable(name, not_smooth(local.name, kink))
     return is_by_hand(forward.jaxpr)
+
+
+def not_smooth(child: str, kink: str) -> str:
+    """Return in words that a site is not smooth in what it reads, since an operation is not."""
+    return f"'{child}' is not smooth in it ({WORDS.get(kink, kink)})"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -126,9 +133,9 @@ def find_kink(jaxpr: Any, moving: Sequence[bool]) -> str | None:
         whole = name == "convert_element_type" and not jnp.issubdtype(params["new_dtype"], jnp.inexact)
         if name in KINKS or whole or (name in ("select_n", "cond") and flags[0]):
             return name
-        for inner in _inner(eqn):
-            same = len(inner.invars) == len(flags)
-            found = find_kink(inner, flags if same else [True] * len(inner.invars))
+        for called in inner(eqn):
+            same = len(called.invars) == len(flags)
+            found = find_kink(called, flags if same else [True] * len(called.invars))
             if found is not None:
                 return found
         moved |= set(eqn.outvars)
@@ -147,18 +154,9 @@ def is_by_hand(jaxpr: Any) -> bool:
     return any(
         eqn.primitive.name.startswith("custom_")
         or any(word in eqn.primitive.name for word in ("callback", "ffi"))
-        or any(map(is_by_hand, _inner(eqn)))
+        or any(map(is_by_hand, inner(eqn)))
         for eqn in jaxpr.eqns
     )
-
-
-def _inner(eqn: Any) -> list[Any]:
-    """Return the functions that an operation calls."""
-    items = (
-        x for value in eqn.params.values() for x in (value if isinstance(value, tuple | list) else (value,))
-    )
-    found = (getattr(item, "jaxpr", item) for item in items)
-    return [item for item in found if hasattr(item, "eqns")]
 
 
 def departure(integral: Integral, key: Array, arrays: Arrays, values: dict[str, Array]) -> Array:

@@ -162,13 +162,13 @@ def _guard(search: Search) -> None:
         if _is_proper(total):
             search.done = centred
             return
-    why = "its distribution given the rest is improper"
+    why = "its distribution given the rest is improper, or scales are so far apart that digits are lost"
     if all(bool(jnp.isfinite(x).all()) for x in drawn.values()):
         why = "its digits are lost: scales, or values, differ by too many orders of magnitude. Rescale them"
     if not quadratic:
         why = "a term is quadratic near zero only"
         if bool(jnp.isnan(far).any()):
-            why = "a term is not a number at possible values of all sites: is a covariance singular?"
+            why = "a term is not a number at possible values of all sites, as where a covariance is singular"
     gaussian = [v for v in search.done.variables if v.kind is Kind.GAUSSIAN]
     search.reasons |= {v.name: why for v in gaussian}
     discrete = [v for v in search.done.variables if v.kind is Kind.DISCRETE]

@@ -20,7 +20,7 @@ from probdl.exact.conjugate_integral import integrated
 from probdl.exact.gaussian import Canonical
 from probdl.exact.gaussian_integral import MOST_NATS, integrate
 from probdl.exact.joined import curvatures, joint_quadratic, joint_table, over_batch, quadratic
-from probdl.exact.local import Unaligned
+from probdl.exact.local import NotIntegrable, Unaligned
 from probdl.exact.potential import Potential, Space, scope_of, settled
 from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
 from probdl.exact.variables import Kind, Ref, Variable
@@ -165,6 +165,8 @@ class Sweep:
 
     def _remove(self, variable: Variable) -> None:
         touching = self._with([variable.name])
+        if not touching:
+            raise NotIntegrable(variable.name, "it has no density and nothing reads it")
         kept = [p for p in self.potentials if p not in touching]
         axes = self.space.ordered(set(variable.axes))
         if variable.kind is Kind.DISCRETE:
@@ -260,7 +262,8 @@ class Sweep:
         variable, axis = min(choices, key=lambda choice: choice[0].merging(choice[1]).log_size)
         met = dict.fromkeys(ref.name for p in self._with([variable.name]) for ref in p.refs)
         others = " and ".join(repr(name) for name in met if name != variable.name)
-        return Unaligned(variable.name, axis, f"'{variable.name}' meets {others} across '{axis}'")
+        joined = f"the elements of '{variable.name}' along '{axis}' are joined by"
+        return Unaligned(variable.name, axis, f"{joined} {others or 'a term'}")
 
     def _is_in_the_way(self, variable: Variable, axis: str) -> bool:
         """Whether a variable keeps an axis in a potential that others, which lack the axis, read as well."""

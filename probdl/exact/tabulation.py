@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from probdl.exact.local import Local
+from probdl.exact.local import Local, NotIntegrable
 from probdl.exact.potential import MOST_LOG_ENTRIES, Potential, Space, check_table, land, landing, log_entries
 from probdl.exact.variables import Ref
+from probdl.program.jaxprs import without_derivative
 
 
 def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
@@ -46,7 +47,10 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
         check_table(space, shape[: len(axes)], listed)
     for i in reversed(range(len(states))):
         run = jax.vmap(run, in_axes=tuple(0 if k == i else None for k in range(len(states))))
-    found = run(*states)
+    try:
+        found = run(*states)
+    except (TypeError, ValueError) as error:
+        raise _undifferentiable(space, local, others, term, states) or error from None
     lead = len(axes)
 
     def arranged(array: Array | None) -> Array | None:
@@ -58,6 +62,23 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
     after = refs if way is None else way.refs
     start = local.start if axes[:1] == local.axes[:1] else 0
     return Potential(axes, tuple(after), jnp.asarray(log), linear, precision, start)
+
+
+def _undifferentiable(
+    space: Space,
+    local: Local,
+    others: Sequence[Ref],
+    term: Callable[[Sequence[Array]], Array],
+    states: Sequence[Array],
+) -> NotIntegrable | None:
+    """Return why a term cannot be differentiated twice by Gaussian variables, if that is what failed."""
+    origins = [space.variables[ref.name].origin for ref in others]
+    if not others:
+        return None
+    traced = jax.make_jaxpr(term)([*(values[0] for values in states), *origins])
+    why = without_derivative(traced.jaxpr)
+    reason = f"the log density of '{local.name}' has no second derivative in it: {why}"
+    return NotIntegrable(others[-1].name, reason) if why else None
 
 
 Parts = tuple[Array, Array | None, Array | None]

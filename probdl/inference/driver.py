@@ -20,7 +20,7 @@ from probdl.inference.interruption import interruptible
 from probdl.inference.method import Method, Options
 from probdl.inference.progress import progress_bar
 from probdl.inference.result import Result
-from probdl.inference.start import no_start, start
+from probdl.inference.start import no_gradient, no_start, start
 from probdl.inference.status import InferenceWarning, Status, verdict
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
@@ -97,7 +97,10 @@ def _sample(
         interruptible() as interruption,
         progress_bar(total, method.num_chains, wanted=options.progress) as progress,
     ):
-        keys, states, good = start(method.kernel, density, method.num_chains, arrays, key)
+        try:
+            keys, states, good = start(method.kernel, density, method.num_chains, arrays, key)
+        except (TypeError, ValueError) as error:
+            raise no_gradient(method, density, arrays) or error from None
         if not good.all():
             raise no_start(model, density, arrays, states.position[int(np.argmin(good))])
         for chunk in chunks(method, model, density, arrays, keys, states):

@@ -68,7 +68,7 @@ class Exact(Method):
     @property
     def instead(self) -> str:
         """What to do with a model that is not exact as a whole."""
-        return "Use Marginalized(NUTS()), which integrates what it can and samples the rest."
+        return "Call infer(model, key=0): it integrates what it can and samples the rest."
 
     def found(self, model: Model) -> Found:
         """Return what can be integrated."""

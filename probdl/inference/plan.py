@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from probdl.errors import NotApplicable
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep
+from probdl.exact.cost import operations
 from probdl.exact.network import network_posterior
 from probdl.exact.posterior import OBSERVE
 from probdl.exact.search import Found
@@ -25,7 +26,7 @@ class Step:
     Attributes:
         site: The site.
         action: What will be done.
-        cost: How large it is.
+        cost: How large it is, and about how many operations its integral takes.
         reason: What prevents better; "" where nothing does.
     """
 
@@ -126,8 +127,8 @@ def plan(model: Model) -> Plan:
         ...     numpyro.sample("y", dist.Normal(x, 1), obs=2.0)
         >>> print(plan(Model(program)))
         Method: Marginalized(inner=NUTS())
-          x      integrated as a Gaussian  1 coordinate
-          scale  sampled by NUTS           1 coordinate  not conjugate: HalfCauchy prior
+          x      integrated as a Gaussian  1 coordinate, 1 operations
+          scale  sampled by NUTS           1 coordinate                not conjugate: HalfCauchy prior
     """
     if not isinstance(model, Model):
         raise TypeError(f"Expected model to be a Model; got {model!r}. Call plan(Model(program, ...)).")
@@ -141,7 +142,7 @@ def plan(model: Model) -> Plan:
         return Plan(Exact(), tuple(Step(n, "summed out", f"{k} states", "") for n, k in states.items()), cost)
     asked = Marginalized()
     found = asked.found(model)
-    rows = _integrated(model, found)
+    rows = _integrated(found)
     stuck = [n for n in model.latents if model.sites[n].is_discrete and n not in found.integrated]
     method: Method | None = asked if found.integral is not None else NUTS()
     if not found.rest and found.integral is not None:
@@ -156,26 +157,34 @@ def plan(model: Model) -> Plan:
     return Plan(method, tuple(rows), why_not=why_not or "")
 
 
-def _integrated(model: Model, found: Found) -> list[Step]:
+def _integrated(found: Found) -> list[Step]:
     rows = []
     for step in found.steps:
         for name in step.names:
             action = found.integrated[name].value
             if isinstance(step, ChainStep | GaussianChainStep):
                 action += ", as a chain"
-            rows.append(Step(name, action, _elements(model, found, name)))
+            cost = _elements(found, name)
+            if name == step.names[0]:
+                cost += f", {_count(operations(step))} operations"
+            rows.append(Step(name, action, cost))
     return rows
 
 
-def _elements(model: Model, found: Found, name: str) -> str:
+def _count(number: int) -> str:
+    return str(number) if number < 10_000 else f"{number:.1e}"
+
+
+def _elements(found: Found, name: str) -> str:
     if found.integral is None:
         return ""
     variable = next(v for v in found.integral.variables if v.name == name)
     count = math.prod(variable.lengths)
     unit = "state" if variable.kind is Kind.DISCRETE else "coordinate"
     number = math.prod(variable.local_shape) if variable.kind is Kind.CONJUGATE else variable.size
-    size = f"{number} {unit}{'s' if number != 1 else ''}"
-    return size if not variable.lengths else f"{count} x {size}"
+    if number == 1:
+        return f"{count} {unit}{'s' if count != 1 else ''}"
+    return f"{number} {unit}s" if not variable.lengths else f"{count} x {number} {unit}s"
 
 
 def _size(model: Model, name: str) -> str:

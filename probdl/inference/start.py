@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from probdl.errors import NotApplicable
 from probdl.inference.assemble import constant_arrays, observations
 from probdl.program.bound import Arrays
 from probdl.program.handlers import LOG_DET
+from probdl.program.jaxprs import without_derivative
 from probdl.program.model import Model
 from probdl.program.sites import SiteKind
 from probdl.program.target import Sampled
@@ -72,6 +74,26 @@ def strong(tree: Any) -> Any:
 def _is_finite(state: Any) -> Array:
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)]
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
+def no_gradient(method: MarkovChain, density: Sampled, arrays: Arrays) -> NotApplicable | None:
+    """Return the error for a model whose log-density has no gradient, or None if that is not what failed.
+
+    Args:
+        method: The method.
+        density: What is sampled of the model.
+        arrays: Its arrays.
+
+    Returns:
+        The error.
+    """
+    position = jax.ShapeDtypeStruct((density.layout.dim,), jnp.result_type(float))
+    traced = jax.make_jaxpr(density.target(arrays).log_density)(position)
+    why = without_derivative(traced.jaxpr)
+    if why is None:
+        return None
+    reason = f"the log-density has no gradient: the program has {why}"
+    return NotApplicable(type(method).__name__, reason, "Write that part with operations that JAX derives.")
 
 
 def no_start(model: Model, density: Sampled, arrays: Arrays, position: Array) -> ValueError:

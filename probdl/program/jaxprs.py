@@ -17,10 +17,12 @@ class Part(NamedTuple):
     Attributes:
         run: The function of all inputs; those that are not used may be anything.
         used: For each input whether it is used.
+        jaxpr: The trace, of those inputs that are used.
     """
 
     run: Callable[..., list[Array]]
     used: tuple[bool, ...]
+    jaxpr: Any
 
 
 def part(closed: ClosedJaxpr, wanted: Sequence[int]) -> Part:
@@ -43,7 +45,39 @@ def part(closed: ClosedJaxpr, wanted: Sequence[int]) -> Part:
         results = function(*(value for value, needed in zip(inputs, used, strict=True) if needed))
         return [results[place] for place in places]
 
-    return Part(run, tuple(used))
+    return Part(run, tuple(used), jaxpr)
+
+
+def inner(equation: Any) -> list[Any]:
+    """Return the functions that an operation of a trace calls."""
+    values = equation.params.values()
+    items = (x for value in values for x in (value if isinstance(value, tuple | list) else (value,)))
+    found = (getattr(item, "jaxpr", item) for item in items)
+    return [item for item in found if hasattr(item, "eqns")]
+
+
+def without_derivative(jaxpr: Any) -> str | None:
+    """Return in words the operation for which JAX lacks a derivative, of first or of second order.
+
+    Args:
+        jaxpr: A traced function whose derivative could not be traced.
+
+    Returns:
+        A loop whose length is not known, a call of Python, or a derivative that was given by hand; None if
+        there is none of them.
+    """
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if name == "while":
+            return "a loop whose length is not known: use lax.scan, or a fori_loop over a fixed range"
+        if "callback" in name or name == "ffi_call":
+            return f"a call that JAX does not look into ({name})"
+        if name.startswith("custom_vjp"):
+            return "a first derivative that is given by hand (custom_vjp)"
+        found = next(filter(None, map(without_derivative, inner(equation))), None)
+        if found is not None:
+            return found
+    return None
 
 
 def inputs_of(closed: ClosedJaxpr, equation: Any) -> ClosedJaxpr:

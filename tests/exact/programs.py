@@ -1813,6 +1813,78 @@ def two_conjugate_blocks():
     return pdl.Model(program, BITS, COUNTS)
 
 
+PIXELS = np.array([[1, 0, 0, 1, 1], [0, 0, 1, 1, 0], [1, 1, 1, 0, 0]])
+
+
+def inked_posterior():
+    inked, blank = np.zeros((3, 2)), np.zeros((3, 2))
+    for n, label in enumerate(LABELS):
+        inked[:, label] += PIXELS[:, n]
+        blank[:, label] += 1 - PIXELS[:, n]
+    numpyro.sample("ink", dist.Beta(2.0 + inked, 1.5 + blank).to_event(2))
+
+
+@case(CONJUGATE, conjugate=("ink",), posterior=inked_posterior)
+def beta_of_each_pixel_and_label():
+    """Labels look one plate up, and the other stays aligned."""
+
+    def program(labels, pixels):
+        rows = numpyro.plate("pixel", 3, dim=-2)
+        with numpyro.plate("class", 2, dim=-1), rows:
+            ink = numpyro.sample("ink", dist.Beta(2.0, 1.5))
+        with numpyro.plate("image", len(labels), dim=-1), rows:
+            bernoulli("pixels", jnp.take(ink, labels, axis=1), obs=pixels)
+
+    return pdl.Model(program, LABELS, PIXELS)
+
+
+def rates_in_one_event_posterior():
+    count, total = np.array([(GROUP == k).sum() for k in range(3)]), np.zeros(3)
+    np.add.at(total, GROUP, COUNTS7)
+    numpyro.sample("rate", dist.Gamma(2.0 + total, 1.5 + count).to_event(1))
+
+
+COUNTS7 = np.array([2, 0, 5, 1, 1, 3, 4])
+
+
+@case(CONJUGATE, conjugate=("rate",), posterior=rates_in_one_event_posterior)
+def gammas_in_one_event():
+    """Several values of a family in no plate, of which data read one each."""
+
+    def program(group, y):
+        rate = numpyro.sample("rate", dist.Gamma(2.0, 1.5).expand([3]).to_event(1))
+        with numpyro.plate("n", len(y)):
+            numpyro.sample("y", dist.Poisson(rate[group]), obs=y)
+
+    return pdl.Model(program, GROUP, COUNTS7)
+
+
+@case(CONJUGATE, conjugate=("rate",), posterior=rates_in_one_event_posterior)
+def gammas_in_no_plate():
+    def program(group, y):
+        rate = numpyro.sample("rate", dist.Gamma(jnp.full(3, 2.0), 1.5))
+        with numpyro.plate("n", len(y)):
+            numpyro.sample("y", dist.Poisson(rate[group]), obs=y)
+
+    return pdl.Model(program, GROUP, COUNTS7)
+
+
+def rows_posterior():
+    seen = np.zeros((2, 3))
+    np.add.at(seen, (LABELS, WORDS), 1)
+    numpyro.sample("rows", dist.Dirichlet(0.5 + seen).to_event(1))
+
+
+@case(CONJUGATE, conjugate=("rows",), posterior=rows_posterior)
+def dirichlet_rows_in_one_event():
+    def program(labels, words):
+        rows = numpyro.sample("rows", dist.Dirichlet(jnp.full(3, 0.5)).expand([2]).to_event(1))
+        with numpyro.plate("n", len(labels)):
+            categorical("word", rows[labels], obs=words)
+
+    return pdl.Model(program, LABELS, WORDS)
+
+
 # Not exact
 
 
@@ -2019,3 +2091,49 @@ def imputed_normals():
             normal("y", x, 0.5, obs=y, obs_mask=seen)
 
     return pdl.Model(program, Y6[:4], np.array([True, False, True, True]))
+
+
+@refuse("p", "clip(p): another function close to the ends, where much of the probability is")
+def clipped_proportion():
+    def program(y):
+        p = numpyro.sample("p", dist.Beta(0.001, 0.001))
+        with numpyro.plate("n", len(y)):
+            bernoulli("y", jnp.clip(p, 1e-5, 1 - 1e-5), obs=y)
+
+    return pdl.Model(program, BITS)
+
+
+@refuse("rate", "maximum(rate, 1e-6): so close to zero that no point tells")
+def rate_with_a_floor():
+    def program(y):
+        rate = numpyro.sample("rate", dist.Gamma(0.01, 0.01))
+        normal("y", 0.0, 1 / jnp.sqrt(jnp.maximum(rate, 1e-6)), obs=y)
+
+    return pdl.Model(program, 0.1)
+
+
+@jax.custom_vjp
+def doubled_by_hand(x):
+    return 2 * x
+
+
+doubled_by_hand.defvjp(lambda x: (2 * x, None), lambda _, slope: (2 * slope,))
+
+
+@refuse("x", "custom_vjp: JAX cannot take its second derivative")
+def first_derivative_by_hand():
+    def program(y):
+        with numpyro.plate("n", len(y)):
+            normal("y", doubled_by_hand(normal("x", 0, 1)), 1.0, obs=y)
+
+    return pdl.Model(program, Y6)
+
+
+@refuse("x", "a while loop: JAX cannot derive it backward")
+def loop_of_unknown_length():
+    def program(y):
+        x = normal("x", 0, 1)
+        _, x = jax.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, 0.9 * c[1]), (0, x))
+        normal("y", x, 1.0, obs=y)
+
+    return pdl.Model(program, 0.3)

@@ -85,15 +85,15 @@ def test_text_of_a_funnel():
     assert plan.steps[-1].reason
     assert str(plan).splitlines() == [
         "Method: Marginalized(inner=NUTS())",
-        "  theta  integrated as a Gaussian  8 x 1 coordinate",
-        "  mu     integrated as a Gaussian  1 coordinate",
-        f"  tau    sampled by NUTS           1 coordinate      {plan.steps[-1].reason}",
+        "  theta  integrated as a Gaussian  8 coordinates, 24 operations",
+        "  mu     integrated as a Gaussian  1 coordinate, 1 operations",
+        f"  tau    sampled by NUTS           1 coordinate                  {plan.steps[-1].reason}",
     ]
 
 
 def test_text_of_an_exact_model():
     text = str(pdl.plan(pdl.Model(gaussian, HEIGHTS)))
-    assert text == "Method: Exact()\n  mu  integrated as a Gaussian  1 coordinate"
+    assert text == "Method: Exact()\n  mu  integrated as a Gaussian  1 coordinate, 1 operations"
 
 
 def test_three_kinds_are_told_apart():
@@ -102,7 +102,7 @@ def test_three_kinds_are_told_apart():
     steps = {step.site: step for step in plan.steps}
     assert set(steps) == {"rate", "x", "z"}
     assert steps["z"].action == "summed out"
-    assert steps["z"].cost == "4 x 3 states"
+    assert steps["z"].cost == "4 x 3 states, 12 operations"
     assert steps["x"].action == "integrated as a Gaussian"
     assert steps["rate"].action == "integrated by conjugacy"
     assert not any(step.reason for step in plan.steps)
@@ -114,7 +114,7 @@ def test_a_scan_is_a_chain():
     assert plan.method == pdl.Marginalized()
     steps = {step.site: step for step in plan.steps}
     assert steps["z"].action == "summed out, as a chain"
-    assert steps["z"].cost == "30 x 2 states"
+    assert steps["z"].cost == "30 x 2 states, 120 operations"
     assert steps["stay"].action == steps["scale"].action == "sampled by NUTS"
     assert steps["stay"].reason
 
