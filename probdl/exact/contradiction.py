@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ class ImpossibleEvidence(ValueError):
     """Observations that have probability zero together.
 
     Args:
-        observations: The state of each variable; without any of them the others are possible. Empty if no
-            assignment at all has a positive weight.
+        observations: The state of each variable, None where it has none or is not known; without any of them
+            the others are possible. Empty if no assignment at all has a positive weight.
 
     Example:
         >>> print(ImpossibleEvidence({"rain": 0, "wet": 1}))
@@ -27,9 +28,10 @@ Correct or remove one of them.
         Expected tables whose product is positive somewhere; got zero everywhere. Correct their zeros.
     """
 
-    def __init__(self, observations: Mapping[Hashable, int]) -> None:
+    def __init__(self, observations: Mapping[Hashable, Any]) -> None:
         self.observations = dict(observations)
-        named = ", ".join(f"{name!r}={state}" for name, state in self.observations.items())
+        known = ((repr(name), state) for name, state in self.observations.items())
+        named = ", ".join(name if state is None else f"{name}={state}" for name, state in known)
         super().__init__(
             f"Expected observations that are possible together; got {named}, of probability zero. Correct or "
             f"remove one of them."

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from probdl.errors import NotApplicable
 from probdl.exact.expectations import draws, most_probable
+from probdl.exact.impossible import why_observations_are_impossible
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.queries import Queries
 from probdl.exact.search import find
@@ -232,12 +233,16 @@ def check_possible(model: Model, log_evidence: float) -> None:
     """Check that the observations have a density that is a positive number.
 
     Raises:
-        ValueError: If not; the message names the observed sites.
+        ImpossibleEvidence: If they are impossible; it names a smallest set of them that is.
+        ValueError: If that is not found out, or if the density is no number.
     """
     if np.isfinite(log_evidence):
         return
     observed = ", ".join(f"'{name}'" for name, site in model.sites.items() if site.is_observed) or "nothing"
     if log_evidence == -np.inf:
+        why = why_observations_are_impossible(model)
+        if why is not None:
+            raise why
         raise ValueError(
             f"Expected observations that are possible; got a log evidence of -inf: no values of the latents "
             f"give {observed} together. Check the supports of these sites, or drop some observations."

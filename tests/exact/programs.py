@@ -1839,7 +1839,7 @@ def beta_of_each_pixel_and_label():
 
 
 def rates_in_one_event_posterior():
-    count, total = np.array([(GROUP == k).sum() for k in range(3)]), np.zeros(3)
+    count, total = np.array([(k == GROUP).sum() for k in range(3)]), np.zeros(3)
     np.add.at(total, GROUP, COUNTS7)
     numpyro.sample("rate", dist.Gamma(2.0 + total, 1.5 + count).to_event(1))
 

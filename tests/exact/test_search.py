@@ -45,7 +45,7 @@ REASONS = {
     "infinite_support": r"support is not finite \(Poisson\)",
     "subsampled_plate": "plate 'n' is subsampled",
     "discrete_child_of_a_gaussian": "log density of 'z' is not quadratic in 'x'",
-    "too_large_a_table": "'parity' reads more than one 'z' along 'n': together, 'z' would have 1.1e\\+12 states",
+    "too_large_a_table": "reads more than one 'z' along 'n': together, 'z' would have 1.1e\\+12 states",
     "polynomial_through_a_scan": "log density of 'y' is not quadratic in 'w'",
     "imputed_normals": "its distribution given the rest is improper",
     "clipped_proportion": r"'y' is not smooth in it \(a maximum or minimum\)",

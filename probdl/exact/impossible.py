@@ -1,0 +1,77 @@
+"""Which observations of a program contradict each other, or its priors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from probdl.exact.contradiction import ImpossibleEvidence, minimal_conflict
+from probdl.exact.expectations import log_evidence_of
+from probdl.exact.search import find
+from probdl.program.masking import Masked
+from probdl.program.model import Model
+from probdl.program.precision import Precision
+from probdl.program.sites import SiteKind
+
+MOST_OBSERVATIONS = 10**6
+
+Item = tuple[str, tuple[int, ...]]
+
+
+def why_observations_are_impossible(model: Model) -> ImpossibleEvidence | None:
+    """Return the error that names a smallest set of observations of probability zero.
+
+    Halves of the observations are left out, again and again, of the same compiled integral.
+
+    Args:
+        model: The model, all of whose latents can be integrated; its log evidence is minus infinity.
+
+    Returns:
+        The error: with any one of the observations left out, the others are possible. None if there are too
+        many of them to try, or if it is not for them that nothing is possible.
+    """
+    declared = model.declarations.sites
+    asked = [n for n, s in model.sites.items() if s.is_observed or declared[n].site.kind is SiteKind.FACTOR]
+    shapes = {n: model.sites[n].shape[: len(model.sites[n].shape) - model.sites[n].event_dim] for n in asked}
+    items: list[Item] = [(name, place) for name in asked for place in np.ndindex(shapes[name])]
+    if len(items) > MOST_OBSERVATIONS:
+        return None
+    masked = _masked(model, {name: np.ones(shape, bool) for name, shape in shapes.items()})
+    with Precision.DOUBLE.active():
+        found = find(masked)
+        if found.integral is None or found.rest:
+            return None
+        integral, arrays = found.integral, masked.arrays(Precision.DOUBLE)
+        names = sorted(asked)  # as the leaves of a dictionary are numbered
+
+        def possible(some: list[Item]) -> bool:
+            masks = {name: np.zeros(shapes[name], bool) for name in names}
+            for name, place in some:
+                masks[name][place] = True
+            leaves = {**arrays.leaves, **{str(i): masks[name] for i, name in enumerate(names)}}
+            return not np.isneginf(log_evidence_of(integral, replace(arrays, leaves=leaves)))
+
+        conflict = minimal_conflict(items, possible)
+    if not conflict:
+        return None
+    return ImpossibleEvidence({_name(item): _value(model, item) for item in conflict})
+
+
+def _masked(model: Model, masks: dict[str, np.ndarray]) -> Model:
+    scans = model.declarations.scan_of(masks)
+    found = Model(Masked(model.program, scans), masks, *model.args, **model.kwargs)
+    if model.observed:
+        found = found.condition(**model.observed)
+    return found.do(**model.held) if model.held else found
+
+
+def _name(item: Item) -> str:
+    name, place = item
+    return f"{name}[{','.join(map(str, place))}]" if place else name
+
+
+def _value(model: Model, item: Item) -> object:
+    name, place = item
+    seen = model.observed.get(name, model.declarations.sites[name].observation)
+    return None if seen is None else np.asarray(seen)[place].tolist()
