@@ -40,6 +40,48 @@ def cholesky(matrix: Float[Array, "dim dim"], name: str) -> Float[Array, "dim di
     return factor
 
 
+def log_determinant(factor: Float[Array, "dim dim"]) -> Float[Array, ""]:
+    """Return the log determinant of the matrix of a Cholesky factor.
+
+    Args:
+        factor: The factor.
+
+    Returns:
+        The log determinant.
+
+    Example:
+        >>> float(log_determinant(jnp.eye(3)))
+        0.0
+    """
+    return 2 * jnp.log(jnp.diagonal(factor)).sum()
+
+
+def check_parameters(
+    mean: Float[Array, "*batch dim"], matrix: Float[Array, "*batch dim dim"], name: str
+) -> None:
+    """Check that a vector and a symmetric matrix are of the same variables.
+
+    Args:
+        mean: The vector; it may have more axes in front.
+        matrix: The matrix; it may have more axes in front.
+        name: What the matrix is, for the message.
+
+    Raises:
+        ValueError: If the shapes do not fit, or if the matrix is known and not symmetric.
+
+    Example:
+        >>> check_parameters(jnp.zeros(2), jnp.eye(2), "covariance")
+    """
+    size, shape = np.shape(mean)[-1:], np.shape(matrix)[-2:]
+    if not size or shape != size * 2:
+        raise ValueError(
+            f"Expected a mean of shape (dim,) and a {name} of shape (dim, dim); got {np.shape(mean)} and "
+            f"{np.shape(matrix)}. Give both the same variables."
+        )
+    if not isinstance(matrix, Tracer):
+        check_symmetric(np.asarray(matrix), name)
+
+
 def is_regular(matrix: Float[np.ndarray, "dim dim"]) -> bool:
     """Return whether a covariance matrix is positive definite by more than its rounding, whatever the units.
 

@@ -64,8 +64,8 @@ def state_space_arguments(model: StateSpace, data: Any) -> tuple[StateSpace, Flo
     if not is_abstract(values) and np.isinf(values).any():
         index = [int(i) for i in np.argwhere(np.isinf(values))[0]]
         raise ValueError(
-            f"Expected finite data, or NaN where an element is missing; got {values[*index]} at index {index}. "
-            f"Correct it, or make it NaN."
+            f"Expected finite data, or NaN where an element is missing; got {values[*index]} at index "
+            f"{index}. Correct it, or make it NaN."
         )
     return model, values
 
@@ -93,12 +93,13 @@ def _array(value: Any) -> Any:
 def _sizes(model: StateSpace) -> dict[str, int]:
     if model.mean.ndim != 1 or not model.mean.size:
         raise ValueError(
-            f"Expected a mean of shape (states,); got shape {model.mean.shape}. Map over models with jax.vmap."
+            f"Expected a mean of shape (states,); got shape {model.mean.shape}. Map over models with "
+            f"jax.vmap."
         )
     if model.emission.ndim != 2:
         raise ValueError(
-            f"Expected an emission of shape (p, {model.mean.size}); got shape {model.emission.shape}. Give it "
-            f"a row for each element of an observation."
+            f"Expected an emission of shape (p, {model.mean.size}); got shape {model.emission.shape}. Give "
+            f"it a row for each element of an observation."
         )
     return {"d": model.mean.size, "p": len(model.emission)}
 
