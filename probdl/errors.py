@@ -28,6 +28,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Known: {', '.join(names[:20]) or 'none'}."
 
 
+def some(names: Iterable[str], most: int = 8) -> str:
+    """Return names in a list that is never long.
+
+    Args:
+        names: The names.
+        most: How many are named.
+
+    Returns:
+        The first of them, and how many more there are.
+
+    Example:
+        >>> some("abcd", 2)
+        'a, b and 2 more'
+    """
+    known = list(names)
+    return ", ".join(known[:most]) + (f" and {len(known) - most} more" if len(known) > most else "")
+
+
 class SiteNotFound(KeyError):
     """A name that is no site of the program.
 

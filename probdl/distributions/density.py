@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,16 +15,18 @@ from scipy.special import gammaln, logsumexp
 AT_ONCE = 512
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Histogram:
     """A density that is constant in each bin: the share of draws in it over its width.
 
     Args:
         draws: Draws of one real variable; those beyond the edges are left out.
-        edges: Edges of the bins, increasing.
+        edges: Edges of the bins, increasing; or how many bins of one width reach from the least draw to the
+            greatest.
 
     Raises:
-        ValueError: If the edges do not increase, or if no draw is between them.
+        ValueError: If the edges do not increase, or if no draw is between them; if the number of bins is not
+            positive, or draws to take their edges from are not finite.
 
     Example:
         >>> histogram = Histogram(np.array([0.1, 0.2, 0.7, 1.5]), np.array([0.0, 1.0, 2.0]))
@@ -37,9 +40,12 @@ class Histogram:
     draws: Float[np.ndarray, " draws"]
     edges: Float[np.ndarray, " edges"]
 
-    def __post_init__(self) -> None:
-        """Check the edges."""
-        if len(self.edges) < 2 or not (np.diff(self.edges) > 0).all():
+    def __init__(self, draws: ArrayLike, edges: ArrayLike | int) -> None:
+        values = np.asarray(draws)
+        places = _edges(values, operator.index(edges)) if np.ndim(edges) == 0 else np.asarray(edges)
+        object.__setattr__(self, "draws", values)
+        object.__setattr__(self, "edges", places)
+        if self.edges.ndim != 1 or len(self.edges) < 2 or not (np.diff(self.edges) > 0).all():
             raise ValueError(
                 f"Expected edges that increase; got {np.asarray(self.edges).tolist()}. Sort them."
             )
@@ -65,13 +71,14 @@ class Histogram:
             return np.log(np.where(inside, density[np.clip(bins, 0, len(density) - 1)], 0.0))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class KernelDensity:
     """A density that is the mean of a normal density about each draw.
 
     Args:
         draws: Draws, of shape `(draws, dim)`.
         bandwidth: Standard deviation of the kernels, the same in all dimensions: bring them to one scale.
+            None: `scott_bandwidth(draws)`.
 
     Raises:
         ValueError: If the draws have another shape, or if the bandwidth is not positive.
@@ -88,9 +95,11 @@ class KernelDensity:
     draws: Float[np.ndarray, "draws dim"]
     bandwidth: float
 
-    def __post_init__(self) -> None:
-        """Check shape and bandwidth."""
-        _check_table(self.draws)
+    def __init__(self, draws: ArrayLike, bandwidth: float | None = None) -> None:
+        values = np.asarray(draws)
+        _check_table(values)
+        object.__setattr__(self, "draws", values)
+        object.__setattr__(self, "bandwidth", scott_bandwidth(values) if bandwidth is None else bandwidth)
         if not self.bandwidth > 0:
             raise ValueError(
                 f"Expected a positive bandwidth; got {self.bandwidth}. See `leave_one_out_bandwidth`."
@@ -163,6 +172,36 @@ class NearestNeighbourDensity:
             return np.log(self.neighbours / number) - ball - size * np.log(radius)
 
 
+def scott_bandwidth(draws: Float[np.ndarray, "draws dim"]) -> float:
+    r"""Return the bandwidth of Scott's rule, $\sigma n^{-1 / (d + 4)}$, nearly the best for normal draws.
+
+    Args:
+        draws: Draws, of shape `(draws, dim)`; sigma^2 is the mean of the variances of their coordinates.
+
+    Returns:
+        The bandwidth; too wide where draws have several modes.
+
+    Raises:
+        ValueError: If the draws have another shape, or do not vary.
+
+    Example:
+        >>> print(f"{scott_bandwidth(np.array([[-1.0], [1.0]])):.4f}")  # sqrt(2) / 2^(1/5)
+        1.2311
+
+    Source:
+        Scott (1992), Multivariate Density Estimation, §6.3.
+    """
+    _check_table(draws)
+    number, size = draws.shape
+    sigma = float(np.sqrt(draws.var(0, ddof=1).mean())) if number > 1 else 0.0
+    if not (np.isfinite(sigma) and sigma > 0):
+        raise ValueError(
+            f"Expected finite draws that vary; got {number} with a standard deviation of {sigma:.3g}. Give a "
+            f"bandwidth."
+        )
+    return sigma * number ** (-1 / (size + 4))
+
+
 def leave_one_out_bandwidth(draws: Float[np.ndarray, "draws dim"], candidates: Sequence[float]) -> float:
     """Return the bandwidth under which each draw is most probable given the others.
 
@@ -197,6 +236,17 @@ def leave_one_out_bandwidth(draws: Float[np.ndarray, "draws dim"], candidates: S
         square[np.arange(len(block)), start + np.arange(len(block))] = np.inf
         total += [_log_kernels(square, width).sum() for width in widths]
     return float(widths[np.argmax(total - draws.size * np.log(widths))])
+
+
+def _edges(draws: np.ndarray, number: int) -> Float[np.ndarray, " edges"]:
+    if number < 1:
+        raise ValueError(f"Expected one bin or more; got {number}. Give their number, or their edges.")
+    if not (draws.size and np.isfinite(draws).all()):
+        raise ValueError(
+            f"Expected finite draws to take {number} bins from; got {draws.size} draws, of which "
+            f"{np.count_nonzero(~np.isfinite(draws))} are not finite. Drop these, or give the edges."
+        )
+    return np.histogram_bin_edges(draws, number)
 
 
 def _log_kernels(square: Float[np.ndarray, "batch draws"], bandwidth: float) -> Float[np.ndarray, " batch"]:

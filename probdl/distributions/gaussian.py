@@ -6,15 +6,21 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Float
 
-from probdl.distributions.positive_definite import cholesky
+from probdl.distributions.positive_definite import check_parameters, cholesky, log_determinant
 
 
-class GaussianVector(NamedTuple):
+class _Parts(NamedTuple):
+    mean: Float[Array, " dim"]
+    covariance: Float[Array, "dim dim"]
+
+
+class GaussianVector(_Parts):
     """A multivariate normal distribution, and what can be computed with it.
 
     All methods can be traced, differentiated and mapped over. Outside a trace a matrix that is not positive
@@ -23,6 +29,9 @@ class GaussianVector(NamedTuple):
     Args:
         mean: Mean vector.
         covariance: Covariance matrix, symmetric.
+
+    Raises:
+        ValueError: If the shapes do not fit, or if the covariance is known and not symmetric.
 
     Example:
         >>> both = GaussianVector(jnp.zeros(2), jnp.array([[1.0, 0.5], [0.5, 1.0]]))
@@ -34,8 +43,12 @@ class GaussianVector(NamedTuple):
         Bishop & Bishop (2023), §3.2.
     """
 
-    mean: Float[Array, " dim"]
-    covariance: Float[Array, "dim dim"]
+    __slots__ = ()
+
+    def __new__(cls, mean: Float[Array, " dim"], covariance: Float[Array, "dim dim"]) -> GaussianVector:
+        """Check the arguments; more axes in front are those of a batch, for `jax.vmap`."""
+        check_parameters(mean, covariance, "covariance")
+        return cls._make((mean, covariance))
 
     @classmethod
     def from_precision(
@@ -51,11 +64,12 @@ class GaussianVector(NamedTuple):
             The distribution.
 
         Raises:
-            ValueError: If the precision is not positive definite.
+            ValueError: If the shapes do not fit, or the precision is not symmetric and positive definite.
         """
+        check_parameters(shift, precision, "precision")
         factor = cholesky(precision, "precision")
         covariance = cho_solve((factor, True), jnp.eye(len(precision), dtype=precision.dtype))
-        return cls(cho_solve((factor, True), shift), covariance)
+        return cls._make((cho_solve((factor, True), shift), covariance))
 
     @property
     def precision(self) -> Float[Array, "dim dim"]:
@@ -76,7 +90,7 @@ class GaussianVector(NamedTuple):
             ValueError: If a position is out of range or named twice.
         """
         kept = self._positions(indices)
-        return GaussianVector(self.mean[kept], self.covariance[np.ix_(kept, kept)])
+        return self._make((self.mean[kept], self.covariance[np.ix_(kept, kept)]))
 
     def condition(self, indices: Sequence[int], values: Float[Array, " given"]) -> GaussianVector:
         """Return the distribution of the other variables, given the values of some.
@@ -98,7 +112,7 @@ class GaussianVector(NamedTuple):
         white = solve_triangular(factor, self.covariance[np.ix_(known, rest)], lower=True)
         error = solve_triangular(factor, jnp.asarray(values) - self.mean[known], lower=True)
         covariance = self.covariance[np.ix_(rest, rest)] - white.T @ white
-        return GaussianVector(self.mean[rest] + white.T @ error, covariance)
+        return self._make((self.mean[rest] + white.T @ error, covariance))
 
     def affine(
         self,
@@ -116,7 +130,7 @@ class GaussianVector(NamedTuple):
         Returns:
             The distribution of the sum.
         """
-        return GaussianVector(matrix @ self.mean + shift, matrix @ self.covariance @ matrix.T + noise)
+        return self._make((matrix @ self.mean + shift, matrix @ self.covariance @ matrix.T + noise))
 
     def product(self, other: GaussianVector) -> tuple[GaussianVector, Float[Array, ""]]:
         """Return the product of two densities of the same variables, normalised.
@@ -165,7 +179,7 @@ class GaussianVector(NamedTuple):
         gain = cho_solve((factor, True), matrix @ self.covariance).T
         kept = jnp.eye(len(self.mean), dtype=self.covariance.dtype) - gain @ matrix
         covariance = kept @ self.covariance @ kept.T + gain @ noise @ gain.T
-        return GaussianVector(self.mean + gain @ (y - predicted.mean), covariance), predicted.log_prob(y)
+        return self._make((self.mean + gain @ (y - predicted.mean), covariance)), predicted.log_prob(y)
 
     def mahalanobis(self, x: Float[Array, "*batch dim"]) -> Float[Array, "*batch"]:
         """Return the distance of values from the mean, in standard deviations.
@@ -196,7 +210,7 @@ class GaussianVector(NamedTuple):
         """
         factor = cholesky(self.covariance, "covariance")
         square = jnp.sum(_whitened(factor, x - self.mean) ** 2, -1)
-        return -square / 2 - _log_determinant(factor) / 2 - len(self.mean) / 2 * math.log(2 * math.pi)
+        return -square / 2 - log_determinant(factor) / 2 - len(self.mean) / 2 * math.log(2 * math.pi)
 
     def entropy(self) -> Float[Array, ""]:
         """Return the differential entropy, log |2 pi e covariance| / 2.
@@ -208,7 +222,7 @@ class GaussianVector(NamedTuple):
             ValueError: If the covariance is singular.
         """
         factor = cholesky(self.covariance, "covariance")
-        return _log_determinant(factor) / 2 + len(self.mean) / 2 * (1 + math.log(2 * math.pi))
+        return log_determinant(factor) / 2 + len(self.mean) / 2 * (1 + math.log(2 * math.pi))
 
     def kl(self, other: GaussianVector) -> Float[Array, ""]:
         """Return the Kullback-Leibler divergence KL(self || other).
@@ -225,7 +239,7 @@ class GaussianVector(NamedTuple):
         own, factor = (cholesky(each.covariance, "covariance") for each in (self, other))
         spread = jnp.sum(solve_triangular(factor, own, lower=True) ** 2)
         distance = jnp.sum(_whitened(factor, self.mean - other.mean) ** 2)
-        return (spread + distance - len(self.mean) + _log_determinant(factor) - _log_determinant(own)) / 2
+        return (spread + distance - len(self.mean) + log_determinant(factor) - log_determinant(own)) / 2
 
     def mutual_information(self, first: Sequence[int], second: Sequence[int]) -> Float[Array, ""]:
         """Return the mutual information of two sets of variables.
@@ -253,10 +267,14 @@ class GaussianVector(NamedTuple):
         return wanted
 
 
+# Trees are rebuilt without the checks: their leaves may be gradients, batches, or no arrays at all.
+jax.tree_util.register_pytree_with_keys(
+    GaussianVector,
+    lambda g: (tuple((jax.tree_util.GetAttrKey(name), part) for name, part in g._asdict().items()), None),
+    lambda _, parts: GaussianVector._make(parts),
+)
+
+
 def _whitened(factor: Float[Array, "dim dim"], x: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
     flat = solve_triangular(factor, x.reshape(-1, x.shape[-1]).T, lower=True)
     return flat.T.reshape(x.shape)
-
-
-def _log_determinant(factor: Float[Array, "dim dim"]) -> Float[Array, ""]:
-    return 2 * jnp.log(jnp.diagonal(factor)).sum()

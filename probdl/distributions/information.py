@@ -23,6 +23,7 @@ def entropy(table: ArrayLike) -> Float[Array, ""]:
         The entropy, in nats.
 
     Raises:
+        TypeError: If a table is none, but a distribution, say.
         ValueError: If the table holds no probabilities that sum to one.
 
     Example:
@@ -46,6 +47,7 @@ def kl_divergence(table: ArrayLike, other: ArrayLike) -> Float[Array, ""]:
         The divergence, in nats; infinite if q is zero where p is not.
 
     Raises:
+        TypeError: If a table is none, but a distribution, say.
         ValueError: If a table holds no probabilities that sum to one, or if the shapes differ.
 
     Example:
@@ -75,6 +77,7 @@ def mutual_information(table: ArrayLike, first: Sequence[int], second: Sequence[
         The mutual information, in nats.
 
     Raises:
+        TypeError: If a table is none, but a distribution, say.
         ValueError: If the table holds no probabilities that sum to one, or if an axis does not exist or is in
             both sets.
 
@@ -103,6 +106,7 @@ def conditional_mutual_information(
         The conditional mutual information, in nats: zero if x and y are independent given z.
 
     Raises:
+        TypeError: If a table is none, but a distribution, say.
         ValueError: If the table holds no probabilities that sum to one, or if an axis does not exist or is in
             two sets.
 
@@ -132,12 +136,23 @@ def _check_axes(number: int, *sets: Sequence[int]) -> None:
 
 
 def _checked(table: ArrayLike) -> Float[Array, "*axes"]:
-    p = jnp.asarray(table, jnp.result_type(float, table))
+    try:
+        values = jnp.asarray(table)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"Expected a table of probabilities; got {_short(table)}. Pass an array of them; of a NumPyro "
+            f"distribution, call its `entropy()`, or `numpyro.distributions.kl_divergence(p, q)`."
+        ) from None
+    p = values.astype(jnp.result_type(float, values))
     if not isinstance(p, Tracer):
-        total, least = float(np.sum(p)), float(np.min(p, initial=0.0))
+        total, least = float(np.sum(p)), float(np.min(p)) if p.size else 0.0
         if not (least >= 0 and abs(total - 1) < ROUNDING):
             raise ValueError(
                 f"Expected probabilities that sum to one; got a sum of {total:.6g} and {least:.3g} as the "
                 "least. Divide counts by their sum."
             )
     return p
+
+
+def _short(value: object) -> str:
+    return repr(value) if isinstance(value, list | tuple | str | None) else f"a {type(value).__name__}"

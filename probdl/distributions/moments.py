@@ -68,4 +68,4 @@ class Moments(NamedTuple):
         Returns:
             The distribution; its covariance is biased: the scatter over the number of values.
         """
-        return GaussianVector(self.mean, self.scatter / self.number)
+        return GaussianVector._make((self.mean, self.scatter / self.number))

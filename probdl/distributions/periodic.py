@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from probdl.distributions.real import VonMisesFamily, length
 
@@ -27,17 +27,18 @@ class CircularSummary(NamedTuple):
     standard_deviation: Float[Array, "*batch"]
 
 
-def circular_summary(
-    angles: Float[Array, " n"], weights: Float[Array, "*batch n"] | None = None
-) -> CircularSummary:
+def circular_summary(angles: ArrayLike, weights: Float[Array, "*batch n"] | None = None) -> CircularSummary:
     """Return mean and spread of angles.
 
     Args:
-        angles: Angles, in radians; multiples of 2 pi make no difference.
+        angles: Angles, (n,), in radians; multiples of 2 pi make no difference.
         weights: How much each counts; None: all the same.
 
     Returns:
         The statistics.
+
+    Raises:
+        ValueError: If there is no angle, or if they have more axes than one.
 
     Example:
         >>> summary = circular_summary(jnp.radians(jnp.array([350.0, 30.0])))
@@ -47,6 +48,7 @@ def circular_summary(
     Source:
         Bishop & Bishop (2023), §3.3; Mardia & Jupp (2000), §2.3.
     """
+    angles = _checked(angles)
     statistics = VonMisesFamily().sufficient_statistics(angles)
     weights = jnp.ones(len(angles)) if weights is None else weights
     mean = weights @ statistics / weights.sum(-1, keepdims=True)
@@ -55,19 +57,20 @@ def circular_summary(
     return CircularSummary(direction, resultant, 1 - resultant, jnp.sqrt(-2 * jnp.log(resultant)))
 
 
-def fit_von_mises(
-    angles: Float[Array, " n"], weights: Float[Array, "*batch n"] | None = None
-) -> dist.VonMises:
+def fit_von_mises(angles: ArrayLike, weights: Float[Array, "*batch n"] | None = None) -> dist.VonMises:
     """Return the von Mises distribution under which angles are most probable.
 
     The mean is the circular mean; the concentration k solves I1(k) / I0(k) = resultant length.
 
     Args:
-        angles: Angles, in radians.
+        angles: Angles, (n,), in radians.
         weights: How much each counts, such as responsibilities; None: all the same.
 
     Returns:
         The distribution; of few angles, the concentration is biased upward, and of equal ones infinite.
+
+    Raises:
+        ValueError: If there is no angle, or if they have more axes than one.
 
     Example:
         >>> fitted = fit_von_mises(jnp.array([-0.5, 0.0, 0.5]))
@@ -78,4 +81,14 @@ def fit_von_mises(
         Bishop & Bishop (2023), eqs. 3.132 to 3.135.
     """
     family = VonMisesFamily()
-    return family.distribution(family.maximum_likelihood(angles, weights))
+    return family.distribution(family.maximum_likelihood(_checked(angles), weights))
+
+
+def _checked(angles: ArrayLike) -> Float[Array, " n"]:
+    values = jnp.asarray(angles)
+    if values.ndim != 1 or not values.size:
+        raise ValueError(
+            f"Expected one angle or more, of shape (n,); got shape {values.shape}. Map over several sets of "
+            f"angles with jax.vmap."
+        )
+    return values

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from probdl.errors import some
 from probdl.exact.order import members, size_of
 from probdl.exact.plan import Cost, Plan
 
@@ -95,8 +96,7 @@ def _largest(plans: Sequence[Plan]) -> int:
 def _too_large(
     first: Conditioned, tried: Sequence[Conditioned], max_table: int, names: Sequence[Hashable]
 ) -> str:
-    scope = [repr(names[v]) for v in members(_largest(first.plans))]
-    some = ", ".join(scope[:8]) + (f" and {len(scope) - 8} more" if len(scope) > 8 else "")
+    scope = some(repr(names[v]) for v in members(_largest(first.plans)))
     remedy = "Raise max_table"
     if tried:
         best = min(tried, key=lambda other: other.cost.largest_table)
@@ -104,7 +104,7 @@ def _too_large(
         remedy = f"Observe {observed} (then it has {_number(best.cost.largest_table)}), or raise max_table"
     return (
         f"Expected an elimination with tables of at most {_number(max_table)} entries; got one of "
-        f"{_number(first.cost.largest_table)}, over {some}. {remedy}."
+        f"{_number(first.cost.largest_table)}, over {scope}. {remedy}."
     )
 
 

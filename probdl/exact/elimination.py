@@ -28,6 +28,8 @@ from probdl.exact.log_normalizer import log_normalizer
 from probdl.exact.plan import Cost
 from probdl.exact.plans import Plans
 from probdl.exact.problem import Problem, make_problem
+from probdl.program.describe import is_abstract
+from probdl.program.precision import Precision, concrete
 
 MOST_ENTRIES = 2**27
 
@@ -230,12 +232,19 @@ class TableElimination:
             evidence: The states of observed variables; they may be traced.
 
         Returns:
-            The log evidence, in nats.
+            The log evidence, in nats; inside a trace in the precision of the tables, outside in double.
 
         Raises:
             ValueError: If tables or evidence do not fit, or if a table is too large.
         """
-        arrays, known = list(map(jnp.asarray, log_tables)), evidence or {}
+        known = evidence or {}
+        if is_abstract((list(log_tables), list(known.values()))):
+            return self._log_normalizer(list(map(jnp.asarray, log_tables)), known)
+        with Precision.DOUBLE.active():
+            found = self._log_normalizer([jnp.asarray(table, float) for table in log_tables], known)
+            return concrete(found)
+
+    def _log_normalizer(self, arrays: list[Array], known: Mapping[Any, Any]) -> Float[Array, ""]:
         self._problem.check(arrays)
         states = dict(zip(self._problem.numbers(known), known.values(), strict=True))
         prepared = self._plans.of(frozenset(states))

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.errors import SiteNotFound
+from probdl.errors import SiteNotFound, some
 from probdl.exact.answers import Posterior
 from probdl.exact.elimination import TableElimination
 from probdl.exact.plan import Cost
@@ -43,6 +43,14 @@ class NetworkPosterior:
 
     network: BayesianNetwork
     evidence: Mapping[str, int]
+
+    def __repr__(self) -> str:
+        """Return the size of the network and what is observed, in a line."""
+        states = self.network.states
+        given = some(f"{name}={states[name][code]}" for name, code in self.evidence.items())
+        left = len(states) - len(self.evidence)
+        size = f"{left} variable{'s' if left != 1 else ''}"
+        return f"NetworkPosterior({size} summed out; given {given or 'nothing'})"
 
     @functools.cached_property
     def _engine(self) -> TableElimination:

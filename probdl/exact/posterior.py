@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.errors import NotApplicable
+from probdl.errors import NotApplicable, some
 from probdl.exact.expectations import draws, most_probable
 from probdl.exact.impossible import why_observations_are_impossible
 from probdl.exact.network import NetworkPosterior, network_posterior
@@ -43,6 +43,18 @@ class ExactPosterior(Queries):
         >>> posterior.probabilities("z").round(3).tolist()
         [0.351, 0.649]
     """
+
+    @override
+    def __repr__(self) -> str:
+        """Return the sites and how each is integrated, in a line."""
+        kinds = self.found.integrated
+        parts = [
+            f"{some(name for name in kinds if kinds[name] is kind)} {kind.value}"
+            for kind in Kind
+            if kind in kinds.values()
+        ]
+        given = some(name for name, site in self.model.sites.items() if site.is_observed)
+        return f"ExactPosterior({'; '.join(parts)}; given {given or 'nothing'})"
 
     @property
     def log_evidence(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.core import Tracer
 from jaxtyping import Array, Bool, Float
 
 from probdl.exact.cholesky import cholesky, log_determinant, solve_lower
@@ -19,20 +19,27 @@ from probdl.exact.gaussian_elimination import eliminate
 from probdl.exact.gaussian_root import Root, RootChain
 from probdl.exact.gaussian_smoothing import Smoothed, smooth
 from probdl.exact.gaussian_steady import SHORTEST
+from probdl.exact.innovations import smooth_by_innovations
+from probdl.exact.state_space_arguments import is_singular, state_space_arguments
+from probdl.program.describe import is_abstract
+from probdl.program.precision import Precision, concrete
 
 
 class StateSpace(NamedTuple):
     """The model x_(t+1) = F x_t + b + N(0, Q), y_t = H x_t + d + N(0, R), x_0 = N(m, P).
 
+    Q and P may be singular for `kalman_smoother` outside a trace: a slope that never changes, lags of a state
+    as further states. Inside a trace, and for `chain` and `roots`, they are positive definite.
+
     Attributes:
         transition: F.
-        transition_noise: Q, positive definite.
+        transition_noise: Q.
         transition_offset: b.
         emission: H.
         emission_noise: R, positive definite.
         emission_offset: d.
         mean: m.
-        covariance: P, positive definite.
+        covariance: P.
 
     Example:
         >>> one, zero = jnp.eye(1), jnp.zeros(1)
@@ -61,6 +68,9 @@ class StateSpace(NamedTuple):
 
         Returns:
             A chain without border, whose log normalizer is the log likelihood.
+
+        Raises:
+            ValueError: As in `roots`.
         """
         return _canonical(self.roots(data, about))
 
@@ -73,9 +83,19 @@ class StateSpace(NamedTuple):
 
         Returns:
             A chain without border, whose log normalizer is the log likelihood.
+
+        Raises:
+            ValueError: If shapes or values do not fit, or if Q or P is singular.
         """
-        about = jnp.zeros((1, self.mean.size), self.mean.dtype) if about is None else about
-        return self._roots(data, about, ~jnp.isnan(data))
+        model, data = state_space_arguments(self, data)
+        if not is_abstract(model) and is_singular(model):
+            raise ValueError(
+                "Expected transition_noise and covariance to be positive definite; got a singular one: the "
+                "states have no density. Call kalman_smoother, which needs none."
+            )
+        model, data = StateSpace(*map(jnp.asarray, model)), jnp.asarray(data)
+        about = jnp.zeros((1, model.mean.size), model.mean.dtype) if about is None else about
+        return model._roots(data, about, ~jnp.isnan(data))
 
     def _roots(
         self, data: Float[Array, "time p"], about: Float[Array, "steps d"], present: Bool[Array, "steps p"]
@@ -104,14 +124,20 @@ def kalman_smoother(model: StateSpace, data: Float[Array, "time p"]) -> tuple[Fl
     """Return the log likelihood of a state-space model and the moments of its states given all data.
 
     The states are found twice, the second time as deviations from the first answer, with the same factors:
-    iterative refinement, without which data far from zero would cost the likelihood its digits.
+    iterative refinement, without which data far from zero would cost the likelihood its digits. Where Q or P
+    is singular, by a filter of covariances.
 
     Args:
         model: The model.
-        data: Observations y; NaN where an element is missing.
+        data: Observations y; NaN where an element is missing. One axis will do if H has one row.
 
     Returns:
-        The log likelihood in nats, and the moments.
+        The log likelihood in nats, and the moments: NumPy arrays in double precision, whatever the flags of
+        JAX; inside a trace JAX arrays in the precision of the trace.
+
+    Raises:
+        ValueError: If a shape is wrong; or, outside a trace, if a value is not finite, if a covariance is not
+            symmetric or has a negative eigenvalue, or if R is singular.
 
     Example:
         >>> one, zero = jnp.eye(1), jnp.zeros(1)
@@ -123,20 +149,39 @@ def kalman_smoother(model: StateSpace, data: Float[Array, "time p"]) -> tuple[Fl
     Source:
         Durbin & Koopman (2012), ch. 4.
     """
+    model, data = state_space_arguments(model, data)
     # With no element missing the precision is the same at all times, and that of a long chain settles.
-    if len(data) < SHORTEST:
-        return _smoothed(model, data, is_complete=False)
-    if not isinstance(data, Tracer):
-        return _smoothed(model, data, is_complete=not np.isnan(data).any())
-    missing, complete = (partial(_smoothed, is_complete=is_complete) for is_complete in (False, True))
+    settles = len(data) >= SHORTEST
+    form = _Form.INCOMPLETE
+    if settles and not is_abstract(data) and not np.isnan(data).any():
+        form = _Form.COMPLETE
+    if not is_abstract((model, data)):
+        form = _Form.INNOVATIONS if is_singular(model) else form
+        with Precision.DOUBLE.active():
+            doubled = StateSpace(*(jnp.asarray(part, float) for part in model)), jnp.asarray(data, float)
+            return concrete(_smoothed(*doubled, form))
+    if not (settles and is_abstract(data)):
+        return _smoothed(model, jnp.asarray(data), form)
+    missing, complete = (partial(_smoothed, form=form) for form in (_Form.INCOMPLETE, _Form.COMPLETE))
+    model = StateSpace(*map(jnp.asarray, model))
     return lax.cond(jnp.isnan(data).any(), missing, complete, model, data)
 
 
-@partial(jax.jit, static_argnames="is_complete")
+class _Form(enum.Enum):
+    """What is known of a model and its data."""
+
+    INCOMPLETE = enum.auto()  # elements may be missing
+    COMPLETE = enum.auto()  # none is, and there are many steps
+    INNOVATIONS = enum.auto()  # a covariance of states is singular
+
+
+@partial(jax.jit, static_argnames="form")
 def _smoothed(
-    model: StateSpace, data: Float[Array, "time p"], *, is_complete: bool
+    model: StateSpace, data: Float[Array, "time p"], form: _Form
 ) -> tuple[Float[Array, ""], Smoothed]:
-    present = jnp.ones((1, data.shape[1]), bool) if is_complete else ~jnp.isnan(data)
+    present = jnp.ones((1, data.shape[1]), bool) if form is _Form.COMPLETE else ~jnp.isnan(data)
+    if form is _Form.INNOVATIONS:
+        return smooth_by_innovations(model, data, present)
     origin = jnp.zeros((1, model.mean.size), model.mean.dtype)
     rough = eliminate(_canonical(model._roots(data, origin, present)))
     about = rough.means[..., 0]

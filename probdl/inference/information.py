@@ -214,7 +214,7 @@ def _of_exact(posterior: ExactPosterior, names: Sequence[str], where: str) -> Jo
     means = {name: posterior.mean(name) for name in {entry.variable.name for entry in wanted}}
     mean = np.array([means[entry.variable.name][entry.place] for entry in wanted])
     covariance = posterior.covariance(*names)
-    return GaussianJoint(elements, GaussianVector(jnp.asarray(mean), jnp.asarray(covariance)))
+    return GaussianJoint(elements, GaussianVector._make((jnp.asarray(mean), jnp.asarray(covariance))))
 
 
 def _of_draws(result: Result, names: Sequence[str], where: str) -> Joint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 import numpy as np
@@ -41,3 +42,22 @@ class Precision(enum.Enum):
         """
         with jax.enable_x64(self is Precision.DOUBLE):
             yield
+
+
+def concrete(tree: Any) -> Any:
+    """Return JAX arrays as NumPy ones, whose precision does not depend on the flags of JAX.
+
+    Args:
+        tree: Arrays, none of them traced.
+
+    Returns:
+        The same tree; a single number is a NumPy scalar.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> with Precision.DOUBLE.active():
+        ...     found = concrete(jnp.zeros(()))
+        >>> (found + 1).dtype
+        dtype('float64')
+    """
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[()], tree)

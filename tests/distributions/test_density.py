@@ -10,6 +10,7 @@ from probdl.distributions.density import (
     KernelDensity,
     NearestNeighbourDensity,
     leave_one_out_bandwidth,
+    scott_bandwidth,
 )
 
 
@@ -55,7 +56,33 @@ def test_nearest_neighbours_by_hand():
         np.testing.assert_allclose(np.exp(found), by_hand, rtol=1e-10)
 
 
+def test_number_of_bins_is_that_of_numpy():
+    draws = np.random.default_rng(5).gamma(2.0, size=200)
+    histogram, (density, edges) = Histogram(draws, 10), np.histogram(draws, 10, density=True)
+    np.testing.assert_array_equal(histogram.edges, edges)
+    np.testing.assert_allclose(np.exp(histogram.log_prob((edges[1:] + edges[:-1]) / 2)), density, rtol=1e-12)
+    np.testing.assert_array_equal(Histogram(draws.tolist(), edges.tolist()).edges, edges)
+
+
+def test_default_bandwidth_is_that_of_scipy():
+    draws, x = np.random.default_rng(6).gamma(2.0, size=(2, 60))
+    peer = stats.gaussian_kde(draws, "scott").logpdf(x)
+    np.testing.assert_allclose(KernelDensity(draws[:, None]).log_prob(x[:, None]), peer, rtol=1e-10)
+    pair = np.random.default_rng(7).normal(size=(60, 2))
+    white = np.linalg.solve(np.linalg.cholesky(np.cov(pair.T)), pair.T).T
+    peer = stats.gaussian_kde(white.T, "scott").logpdf(pair.T)
+    np.testing.assert_allclose(KernelDensity(white).log_prob(pair), peer, rtol=1e-10)
+
+
 def test_messages():
+    with pytest.raises(ValueError, match="Expected one bin or more; got 0"):
+        Histogram(np.zeros(3), 0)
+    with pytest.raises(ValueError, match="finite draws to take 4 bins from; got 2 draws, of which 1 are not"):
+        Histogram(np.array([1.0, np.nan]), 4)
+    with pytest.raises(ValueError, match="finite draws that vary; got 3 with a standard deviation of 0"):
+        KernelDensity(np.ones((3, 2)))
+    with pytest.raises(ValueError, match="got 1 with a standard deviation of 0. Give a bandwidth"):
+        scott_bandwidth(np.ones((1, 1)))
     table = np.zeros((4, 1))
     with pytest.raises(ValueError, match="Expected edges that increase; got"):
         Histogram(np.zeros(3), np.array([1.0, 0.0]))

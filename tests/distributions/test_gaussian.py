@@ -141,3 +141,55 @@ def test_positions_are_checked(indices):
         ValueError, match="Expected different positions from 0 to 1; got .* Name each variable"
     ):
         GaussianVector(jnp.zeros(2), jnp.eye(2)).marginal(indices)
+
+
+@pytest.mark.parametrize(
+    ("mean", "matrix", "message"),
+    [
+        (
+            np.zeros(3),
+            np.eye(2),
+            r"mean of shape \(dim,\) and a {} of .*; got \(3,\) and \(2, 2\)\. Give both",
+        ),
+        (np.zeros(()), np.eye(2), r"mean of shape \(dim,\) and a {} of .*; got \(\) and \(2, 2\)"),
+        (np.zeros(2), np.zeros(2), r"mean of shape \(dim,\) and a {} of .*; got \(2,\) and \(2,\)"),
+        (np.zeros(2), np.array([[1, 0.5], [0, 1]]), r"symmetric {}; got 0\.5 at \[0, 1\] and 0 at \[1, 0\]"),
+    ],
+)
+def test_parameters_are_checked(mean, matrix, message):
+    with pytest.raises(ValueError, match="Expected a " + message.format("covariance")):
+        GaussianVector(jnp.asarray(mean), jnp.asarray(matrix))
+    with pytest.raises(ValueError, match="Expected a " + message.format("precision")):
+        GaussianVector.from_precision(jnp.asarray(mean), jnp.asarray(matrix))
+
+
+def test_shapes_are_checked_inside_a_trace_as_well():
+    with pytest.raises(ValueError, match=r"got \(3,\) and \(2, 2\)"):
+        jax.jit(lambda m: GaussianVector(m, jnp.eye(2)).entropy())(jnp.zeros(3))
+
+
+def test_a_product_of_matrices_is_symmetric_but_for_rounding():
+    root = jnp.asarray(np.random.default_rng(0).normal(size=(30, 40)), jnp.float32)
+    turned = root @ (root.T @ jnp.eye(30, dtype=jnp.float32))
+    GaussianVector(jnp.zeros(30), turned + jnp.triu(turned, 1) * jnp.finfo(jnp.float32).eps)
+
+
+def test_trees_may_hold_batches_gradients_and_other_things():
+    r = np.random.default_rng(6)
+    many = [random_gaussian(r, 3) for _ in range(4)]
+    batch = jax.tree.map(lambda *parts: jnp.stack(parts), *many)
+    x = jnp.asarray(r.normal(size=3))
+    found = jax.jit(jax.vmap(lambda g: g.condition([2], x[2:])))(batch)
+    for i, one in enumerate(many):
+        same(jax.tree.map(lambda part, i=i: part[i], found), one.condition([2], x[2:]))
+    of_one = jax.vmap(lambda g: g.log_prob(x), in_axes=(GaussianVector._make((0, None)),))
+    moved = GaussianVector(batch.mean, many[0].covariance)
+    expected = [GaussianVector(g.mean, many[0].covariance).log_prob(x) for g in many]
+    np.testing.assert_allclose(of_one(moved), expected, rtol=1e-12)
+    slope = jax.grad(lambda g: g.condition([0], x[:1]).mean.sum())(many[0])
+    assert not np.allclose(slope.covariance, slope.covariance.T)
+    assert jax.tree.map(jnp.ndim, many[0]) == (1, 2)
+    assert [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(slope)] == [
+        ".mean",
+        ".covariance",
+    ]

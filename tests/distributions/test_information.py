@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpyro import distributions as dist
 from scipy import stats
 from scipy.special import digamma
 from sklearn.metrics import mutual_info_score
@@ -98,7 +99,37 @@ def test_information_of_draws_by_counting():
     np.testing.assert_allclose(mutual_information_of_draws(x, y), by_hand, rtol=1e-10)
 
 
+def test_lists_are_tables():
+    table = [[0.1, 0.2], [0.3, 0.4]]
+    assert entropy(table) == entropy(np.array(table))
+    assert entropy([1, 0]) == 0
+    assert kl_divergence(table, np.full((2, 2), 0.25)) == kl_divergence(
+        np.array(table), np.full((2, 2), 0.25)
+    )
+    assert mutual_information(table, [0], [1]) == mutual_information(np.array(table), [0], [1])
+    np.testing.assert_allclose(jax.jit(lambda p: entropy([p, 1 - p]))(0.3), stats.entropy([0.3, 0.7]))
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        (dist.Categorical(jnp.array([0.5, 0.5])), "a Categorical"),
+        ([[0.5], [0.2, 0.3]], r"\[\[0.5\]"),
+        (None, "None"),
+    ],
+)
+def test_what_is_no_table_is_named(what, name):
+    message = f"Expected a table of probabilities; got {name}.* Pass an array .* call its `entropy"
+    for call in (entropy, lambda p: kl_divergence(p, p), lambda p: mutual_information(p, [0], [1])):
+        with pytest.raises(TypeError, match=message):
+            call(what)
+
+
 def test_messages():
+    with pytest.raises(ValueError, match="a sum of 1.1 and 0.5 as the least"):
+        entropy([0.5, 0.6])
+    with pytest.raises(ValueError, match="a sum of 0 and 0 as the least"):
+        entropy([])
     with pytest.raises(
         ValueError, match="Expected probabilities that sum to one; got a sum of 3 and .* Divide"
     ):

@@ -39,3 +39,19 @@ def test_weights_are_repetitions():
     np.testing.assert_allclose(weighted.concentration, repeated.concentration, rtol=1e-10)
     summary = circular_summary(angles, jnp.asarray(np.stack([weights, weights]), float))
     np.testing.assert_allclose(summary.mean, np.full(2, weighted.loc), rtol=1e-10)
+
+
+def test_lists_are_angles():
+    assert (
+        fit_von_mises([0.1, 0.5, 2.0]).concentration
+        == fit_von_mises(jnp.array([0.1, 0.5, 2.0])).concentration
+    )
+
+
+@pytest.mark.parametrize("angles", [np.zeros(0), np.zeros((2, 3))])
+@pytest.mark.parametrize("call", [fit_von_mises, circular_summary])
+def test_angles_are_checked(call, angles):
+    with pytest.raises(
+        ValueError, match=r"Expected one angle or more, of shape \(n,\); got shape \(.*\)\. Map"
+    ):
+        call(angles)

@@ -85,6 +85,14 @@ def test_derivatives_that_overflow_at_zeros_do_not_matter():
         np.testing.assert_allclose(table, [[1 / 3, 2 / 3], [0, 0]])
 
 
+def test_double_precision_outside_a_trace_whatever_the_flag():
+    case = random_case(2, variables=5)
+    with Precision.SINGLE.active():
+        found = case.engine().log_normalizer(logs(case.tables), case.evidence)
+    assert found.dtype == np.float64
+    assert found == pytest.approx(case.engine().log_evidence(case.tables, case.evidence), abs=ROUNDING)
+
+
 def test_single_precision_is_kept():
     with Precision.SINGLE.active():
         found = jax.jit(TableElimination({"a": 2}, [("a",)]).log_normalizer)([jnp.zeros(2)])

@@ -248,3 +248,38 @@ def test_an_infinite_variance_is_infinite():
     posterior = pdl.exact_posterior(pdl.Model(heavy, 1.2))
     np.testing.assert_allclose(posterior.mean("mu"), 0.6, rtol=ROUNDING)
     assert posterior.variance("mu") == np.inf
+
+
+def test_it_says_in_a_line_what_it_is(monkeypatch):
+    def program(y):
+        rate = numpyro.sample("rate", dist.Gamma(1.0, 1.0))
+        z = numpyro.sample("z", dist.Bernoulli(0.5))
+        w = numpyro.sample("w", dist.Bernoulli(0.5))
+        x = numpyro.sample("x", dist.Normal(z + w, 1.0))
+        numpyro.sample("y", dist.Normal(x, 1.0), obs=y)
+        numpyro.sample("n", dist.Poisson(rate), obs=3)
+
+    posterior = pdl.exact_posterior(pdl.Model(program, np.ones(2).mean()))
+    monkeypatch.setattr(type(posterior), "log_evidence", property(lambda _: pytest.fail("it was computed")))
+    assert repr(posterior) == (
+        "ExactPosterior(z, w summed out; x integrated as a Gaussian; rate integrated by conjugacy; "
+        "given y, n)"
+    )
+
+
+def test_it_is_short_of_many_sites():
+    def program():
+        for i in range(12):
+            numpyro.sample(f"x{i}", dist.Normal(0.0, 1.0))
+
+    said = repr(pdl.exact_posterior(pdl.Model(program)))
+    assert said.endswith("x6, x7 and 4 more integrated as a Gaussian; given nothing)")
+
+
+def test_a_network_says_in_a_line_what_it_is():
+    table = np.array([[0.9, 0.1], [0.3, 0.7]])
+    states = dict.fromkeys(["rain", "wet"], ("yes", "no"))
+    network = pdl.BayesianNetwork(states, {"rain": (), "wet": ("rain",)}, {"rain": table[0], "wet": table})
+    posterior = pdl.exact_posterior(pdl.Model(network))
+    assert repr(posterior) == "NetworkPosterior(2 variables summed out; given nothing)"
+    assert repr(posterior.given(wet=1)) == "NetworkPosterior(1 variable summed out; given wet=no)"
