@@ -22,12 +22,11 @@ from probdl.exact.answers import (
 )
 from probdl.exact.contraction import Values
 from probdl.exact.contradiction import why_impossible
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.log_normalizer import log_normalizer_of_runs
 from probdl.exact.plan import Cost
 from probdl.exact.plans import Plans
 from probdl.exact.problem import Problem, make_problem
-
-MOST_ENTRIES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
