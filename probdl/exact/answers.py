@@ -56,10 +56,8 @@ class MostProbable(NamedTuple):
     log_weight: float
 
 
-def log_totals(
-    prepared: Prepared, tables: Sequence[Values], states: Mapping[int, int]
-) -> Float[np.ndarray, " run"]:
-    """Return the log of the sum of each run.
+def log_evidence(prepared: Prepared, tables: Sequence[Values], states: Mapping[int, int]) -> float:
+    """Return the log of the sum over all variables that are not observed.
 
     Args:
         prepared: What is ready to run.
@@ -67,25 +65,29 @@ def log_totals(
         states: The observed states.
 
     Returns:
-        The logs, in nats; minus infinity for what is impossible.
+        The log, in nats; minus infinity if the observations are impossible.
     """
-    return np.array([prepared.forward(tables, run)[1] for run in prepared.runs(states)])
+    total = -math.inf
+    for run in prepared.runs(states):
+        total = log_add(total, prepared.forward(tables, run)[1])
+    return total
 
 
-def log_sum(logs: Float[np.ndarray, " run"]) -> float:
-    """Return the log of the sum of exponentials.
+def log_add(a: float, b: float) -> float:
+    """Return log(exp(a) + exp(b)).
 
     Args:
-        logs: The logs.
+        a: A logarithm.
+        b: Another.
 
     Returns:
-        The log of their sum; minus infinity if all are.
+        The logarithm of the sum; minus infinity if both are.
 
     Example:
-        >>> log_sum(np.array([-np.inf, -2.0]))
+        >>> log_add(-math.inf, -2.0)
         -2.0
     """
-    return float(np.logaddexp.reduce(logs))
+    return float(np.logaddexp(a, b))
 
 
 def posterior(
@@ -102,21 +104,31 @@ def posterior(
     Returns:
         The posterior, or None if the observations are impossible.
     """
-    runs = prepared.runs(states)
-    if len(runs) == 1:
-        return _of_run(problem, prepared, tables, runs[0])
-    total, marginals, joints = -math.inf, dict[Any, Values](), list[Values]()
-    for run in runs:
+    if prepared.conditioned.cost.runs == 1:
+        run = next(prepared.runs(states))
+        return _of_run(problem, prepared, tables, run)
+    total, marginals = -math.inf, dict[Any, Values]()
+    for run in prepared.runs(states):
         part = _of_run(problem, prepared, tables, run)
         if part is None:
             continue
-        before, total = total, log_sum(np.array([total, part.log_evidence]))
+        before, total = total, log_add(total, part.log_evidence)
         old, new = math.exp(before - total), math.exp(part.log_evidence - total)
         if not marginals:
-            marginals, joints = part.marginals, part.factor_marginals
+            marginals = part.marginals
         marginals = {name: old * table + new * part.marginals[name] for name, table in marginals.items()}
-        joints = [old * table + new * own for table, own in zip(joints, part.factor_marginals, strict=True)]
-    return Posterior(total, marginals, lambda: joints) if marginals else None
+
+    def joints() -> list[Values]:
+        found = [np.zeros(shape) for shape in problem.shapes]
+        for run in prepared.runs(states):
+            part = _of_run(problem, prepared, tables, run)
+            if part is not None:
+                weight = math.exp(part.log_evidence - total)
+                for table, own in zip(found, part.factor_marginals, strict=True):
+                    table += weight * own
+        return found
+
+    return Posterior(total, marginals, joints) if marginals else None
 
 
 def joint(
@@ -138,13 +150,14 @@ def joint(
     Returns:
         A table with one axis for each variable, or None if the observations are impossible.
     """
-    total, logs = np.zeros([problem.sizes[v] for v in wanted]), log_totals(prepared, tables, states)
-    if log_sum(logs) == -math.inf:
-        return None
-    for log_total, run in zip(logs, prepared.runs(states), strict=True):
+    total, highest = np.zeros([problem.sizes[v] for v in wanted]), -math.inf
+    for run in prepared.runs(states):
+        tape, log_total = prepared.forward(tables, run)
         if log_total == -math.inf:
             continue
-        tape = prepared.forward(tables, run)[0]
+        if log_total > highest:
+            total *= math.exp(highest - log_total)
+            highest = log_total
         free = [v for v in wanted if v not in run]
         table = np.ones([problem.sizes[v] for v in free])
         for scope, part in zip(tape.schedule.plan.left_scopes, tape.left(), strict=True):
@@ -152,7 +165,7 @@ def joint(
             turned = part.transpose([scope.index(v) for v in free if v in scope])
             table *= np.expand_dims(turned, tuple(missing))
         index = tuple(run.get(v, slice(None)) for v in wanted)
-        total[index] += math.exp(log_total - logs.max()) * table
+        total[index] += math.exp(log_total - highest) * table
     return total / total.sum() if total.any() else None
 
 
@@ -171,12 +184,13 @@ def most_probable(
         Their states, and the log of the sum over all other variables given these; minus infinity if the
         observations are impossible.
     """
-    runs = prepared.runs(states)
-    logs = [prepared.maximum(tables, run)[1] for run in runs]
-    highest = max(logs)
+    best, highest = {}, -math.inf
+    for run in prepared.runs(states):
+        log_maximum = prepared.maximum(tables, run)[1]
+        if log_maximum > highest:
+            best, highest = run, log_maximum
     if highest == -math.inf:
         return {}, highest
-    best = runs[logs.index(highest)]
     found = backtrack(prepared.maximum(tables, best)[0], most_likely, 1)
     return {v: best[v] if v in best else int(found[v][0]) for v in wanted}, highest
 
@@ -190,6 +204,9 @@ def samples(
 ) -> dict[int, Int[np.ndarray, " draw"]] | None:
     """Draw from the posterior of all variables.
 
+    Each draw is drawn anew in a run with the share that this run has of all runs so far. So the runs need not
+    be gone through twice, and no draw tells from which of them another one is.
+
     Args:
         rng: The source of randomness.
         prepared: What is ready to run.
@@ -199,21 +216,26 @@ def samples(
 
     Returns:
         The states of each variable, or None if the observations are impossible.
+
+    Source:
+        Chao (1982), doi:10.1093/biomet/69.3.653, for a sample of one, many times.
     """
-    logs = log_totals(prepared, tables, states)
-    if log_sum(logs) == -math.inf:
-        return None
-    weights = np.exp(logs - log_sum(logs))
-    counts = rng.multinomial(number, weights / weights.sum())
-    parts = []
-    for count, run in zip(counts.tolist(), prepared.runs(states), strict=True):
-        if count:
-            held = {v: np.full(count, state) for v, state in run.items()}
-            parts.append(held | draw(rng, prepared.forward(tables, run)[0], count))
-    if not parts:
-        return {v: np.zeros(0, int) for v in range(len(prepared.schedules[0].plan.sizes))}
-    shuffled = rng.permutation(number) if len(parts) > 1 else slice(None)
-    return {v: np.concatenate([part[v] for part in parts])[shuffled] for v in parts[0]}
+    found = {v: np.zeros(number, int) for v in range(len(prepared.schedules[0].plan.sizes))}
+    total = -math.inf
+    for run in prepared.runs(states):
+        tape, log_total = prepared.forward(tables, run)
+        if log_total == -math.inf:
+            continue
+        total = log_add(total, log_total)
+        count = rng.binomial(number, min(1.0, math.exp(log_total - total)))
+        if not count:
+            continue
+        places = np.arange(number) if count == number else rng.choice(number, count, replace=False)
+        for v, drawn in draw(rng, tape, count).items():
+            found[v][places] = drawn
+        for v, state in run.items():
+            found[v][places] = state
+    return None if total == -math.inf else found
 
 
 def _of_run(

@@ -27,10 +27,11 @@ class Search:
 
     Args:
         model: The model.
+        max_table: The most entries that a table may have.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, max_table: int) -> None:
+        self.model, self.max_table = model, max_table
         self.reads = edges_of(model, latent_only=True)
         self.arrays = model.arrays(Precision.DOUBLE)
         self.reasons: dict[str, str] = {}
@@ -43,7 +44,9 @@ class Search:
         sites = self.model.sites
         scans = self.model.declarations.scan_of(self.model.latents)
         digest = digest_of(self.reads, {v.name for v in variables})
-        return Integral(self.model.bound[0], tuple(variables), scans, digest, sites, self.reads)
+        return Integral(
+            self.model.bound[0], tuple(variables), scans, digest, sites, self.reads, self.max_table
+        )
 
     def values(self, integral: Integral) -> dict[str, Any]:
         """Return abstract values of the other latents."""

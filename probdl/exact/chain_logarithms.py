@@ -10,6 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from probdl.exact.chain_messages import link
+from probdl.exact.logarithms import log_sum
 
 Carry = tuple[Array, Array]
 
@@ -88,25 +89,6 @@ def smoothed_in_logs(
     states = jnp.concatenate([states, jnp.exp(filtered[-1:])])
     pairs = counts[None] if pairs is None else pairs
     return total, states, pairs
-
-
-def log_sum(logs: Float[Array, ...], axis: int | None = None) -> Float[Array, ...]:
-    """Return the logarithm of a sum, -inf if all its terms are zero.
-
-    Args:
-        logs: Logarithms of the terms, in nats.
-        axis: The axis to sum over; all if None.
-
-    Returns:
-        The logarithm, in nats.
-
-    Example:
-        >>> log_sum(jnp.array([-jnp.inf, -jnp.inf])).item()
-        -inf
-    """
-    peak = logs.max(axis, keepdims=True)
-    peak = jnp.where(jnp.isneginf(peak), 0, peak)
-    return jnp.log(jnp.exp(logs - peak).sum(axis)) + peak.squeeze(axis)
 
 
 def normalized(logs: Float[Array, ...]) -> tuple[Float[Array, ...], Float[Array, ""]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -11,7 +11,8 @@ from probdl.errors import some
 from probdl.exact.order import members, size_of
 from probdl.exact.plan import Cost, Plan
 
-MOST_OPERATIONS = 10**12
+MOST_OPERATIONS = 10**12  # multiplications of all runs: some ten minutes
+STEP = 2 * 10**4  # multiplications that take as long as a step of a plan takes beside its own
 MOST_TRIED = 12
 
 
@@ -35,13 +36,24 @@ class Conditioned:
             sum(cost.multiplications for cost in costs),
             max(cost.largest_table for cost in costs),
             sum(cost.bytes for cost in costs),
-            math.prod(self.plans[0].sizes[v] for v in self.cut),
+            math.prod(self.shape),
         )
 
-    def states(self) -> list[dict[int, int]]:
-        """Return the joint states of the variables that are held."""
-        ranges = [range(self.plans[0].sizes[v]) for v in self.cut]
-        return [dict(zip(self.cut, found, strict=True)) for found in product(*ranges)]
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of states of each variable that is held."""
+        return tuple(self.plans[0].sizes[v] for v in self.cut)
+
+    @property
+    def work(self) -> int:
+        """What all runs take, in multiplications, with what each step of a run takes however small it is."""
+        steps = sum(len(plan.steps) for plan in self.plans)
+        return self.cost.operations + self.cost.runs * steps * STEP * bool(self.cut)
+
+    def states(self) -> Iterator[dict[int, int]]:
+        """Yield the joint states of the variables that are held, the last variable fastest."""
+        for found in product(*map(range, self.shape)):
+            yield dict(zip(self.cut, found, strict=True))
 
 
 Planner = Callable[[frozenset[int]], tuple[Plan, ...]]
@@ -74,9 +86,9 @@ def condition(
     while found.cost.largest_table > max_table:
         clique = [v for v in members(_largest(found.plans)) if v in allowed][:MOST_TRIED]
         tried = [_holding(plan, (*found.cut, v)) for v in clique]
-        feasible = [other for other in tried if other.cost.operations <= MOST_OPERATIONS]
+        feasible = [other for other in tried if other.work <= MOST_OPERATIONS]
         if not feasible:
-            raise ValueError(_too_large(first, tried, max_table, names))
+            raise ValueError(_too_large(first, found, tried, max_table, names))
         found = min(
             feasible, key=lambda other: (max(other.cost.largest_table, max_table), other.cost.operations)
         )
@@ -94,17 +106,38 @@ def _largest(plans: Sequence[Plan]) -> int:
 
 
 def _too_large(
-    first: Conditioned, tried: Sequence[Conditioned], max_table: int, names: Sequence[Hashable]
+    first: Conditioned,
+    last: Conditioned,
+    tried: Sequence[Conditioned],
+    max_table: int,
+    names: Sequence[Hashable],
 ) -> str:
+    """Say what is too large, and what would help.
+
+    Args:
+        first: What holds nothing.
+        last: What holds as many variables as there is time for.
+        tried: What holds one more.
+        max_table: The most entries that a table may have.
+        names: Names of the variables.
+
+    Returns:
+        The message.
+    """
     scope = some(repr(names[v]) for v in members(_largest(first.plans)))
-    remedy = "Raise max_table"
+    got = f"one of {_number(first.cost.largest_table)}, over {scope}"
+    if last.cut:
+        best = min(tried, key=lambda other: other.work, default=last)
+        got += f", or at least {_number(best.cost.runs)} runs with variables held in turn, which take hours"
+    enough = f"aise max_table to {_number(last.cost.largest_table)}"
+    enough += f" (then it takes {_number(last.cost.runs)} runs)" if last.cut else ""
+    remedy = f"R{enough}"
     if tried:
         best = min(tried, key=lambda other: other.cost.largest_table)
         observed = ", ".join(repr(names[v]) for v in best.cut)
-        remedy = f"Observe {observed} (then it has {_number(best.cost.largest_table)}), or raise max_table"
+        remedy = f"Observe {observed} (then it has {_number(best.cost.largest_table)}), or r{enough}"
     return (
-        f"Expected an elimination with tables of at most {_number(max_table)} entries; got one of "
-        f"{_number(first.cost.largest_table)}, over {scope}. {remedy}."
+        f"Expected an elimination with tables of at most {_number(max_table)} entries; got {got}. {remedy}."
     )
 
 

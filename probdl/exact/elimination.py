@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -16,22 +15,20 @@ from probdl.exact.answers import (
     MostProbable,
     Posterior,
     joint,
-    log_sum,
-    log_totals,
+    log_evidence,
     most_probable,
     posterior,
     samples,
 )
 from probdl.exact.contraction import Values
 from probdl.exact.contradiction import why_impossible
-from probdl.exact.log_normalizer import log_normalizer
+from probdl.exact.limits import MOST_ENTRIES
+from probdl.exact.log_normalizer import log_normalizer_of_runs
 from probdl.exact.plan import Cost
 from probdl.exact.plans import Plans
 from probdl.exact.problem import Problem, make_problem
 from probdl.program.describe import is_abstract
 from probdl.program.precision import Precision, concrete
-
-MOST_ENTRIES = 2**27
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +123,7 @@ class TableElimination:
             ValueError: If tables or evidence do not fit, or if a table is too large.
         """
         arrays, states = self._given(tables, evidence)
-        return log_sum(log_totals(self._plans.of(frozenset(states), prune=True), arrays, states))
+        return log_evidence(self._plans.of(frozenset(states), prune=True), arrays, states)
 
     def marginal(
         self, tables: Sequence[Any], variables: Sequence[Any], evidence: Mapping[Any, int] | None = None
@@ -247,11 +244,7 @@ class TableElimination:
     def _log_normalizer(self, arrays: list[Array], known: Mapping[Any, Any]) -> Float[Array, ""]:
         self._problem.check(arrays)
         states = dict(zip(self._problem.numbers(known), known.values(), strict=True))
-        prepared = self._plans.of(frozenset(states))
-        sliced = [prepared.restriction.sliced(arrays, run) for run in prepared.runs(states)]
-        return jax.nn.logsumexp(
-            jnp.stack([log_normalizer(prepared.conditioned.plans[0], tables) for tables in sliced])
-        )
+        return log_normalizer_of_runs(self._plans.of(frozenset(states)), arrays, states)
 
     def _given(
         self, tables: Sequence[Any], evidence: Mapping[Any, int] | None

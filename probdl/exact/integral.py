@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.local import Locals, NotIntegrable, Unaligned
 from probdl.exact.potential import Potential, Space
 from probdl.exact.steps import Step
@@ -39,6 +40,7 @@ class Integral:
         digest: Of all indices by which variables are read: other data may mean another integral.
         sites: The sites of the program.
         reads: What they read of each other.
+        max_table: The most entries that a table may have.
     """
 
     bound: BoundProgram
@@ -47,6 +49,7 @@ class Integral:
     digest: str
     sites: Mapping[str, Site] = field(compare=False)
     reads: Mapping[tuple[str, str], list[Read]] = field(compare=False)
+    max_table: int = MOST_ENTRIES
 
     @property
     def space(self) -> Space:
@@ -58,7 +61,9 @@ class Integral:
             lengths |= {name: site.shape[axis] for name, axis in site.axes}
             dims |= {name: axis - batch for name, axis in site.axes if name != site.scan}
         order = sorted(lengths, key=lambda name: dims.get(name, -np.inf))
-        return Space({v.name: v for v in self.variables}, {name: lengths[name] for name in order})
+        return Space(
+            {v.name: v for v in self.variables}, {name: lengths[name] for name in order}, self.max_table
+        )
 
     def locals(self, arrays: Arrays, values: Mapping[str, Array]) -> tuple[Locals, list[Array]]:
         """Return the terms of the program, and their inputs.

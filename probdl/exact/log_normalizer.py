@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from probdl.exact.logarithms import log_sum
 from probdl.exact.order import members
 from probdl.exact.plan import Plan
+from probdl.exact.prepared import Prepared
 
 
 def log_normalizer(plan: Plan, log_tables: Sequence[Float[Array, ...]]) -> Float[Array, ""]:
@@ -59,6 +63,37 @@ def log_normalizer(plan: Plan, log_tables: Sequence[Float[Array, ...]]) -> Float
     possible = (scalars > 0).all()
     total = jnp.stack(log_scales).sum() + jnp.log(jnp.where(possible, scalars, 1)).sum()
     return jnp.where(possible, total, -jnp.inf)
+
+
+def log_normalizer_of_runs(
+    prepared: Prepared, log_tables: Sequence[Float[Array, ...]], states: Mapping[int, Any]
+) -> Float[Array, ""]:
+    """Return the log of the sum over all variables, those that are held in turn included.
+
+    One run is traced, whatever their number, and one at a time is kept: it runs again for its derivatives.
+
+    Args:
+        prepared: What is ready to run; no variable may be kept.
+        log_tables: Logs of all tables, in nats.
+        states: The observed states; they may be traced.
+
+    Returns:
+        The log, in nats.
+    """
+    conditioned, restriction = prepared.conditioned, prepared.restriction
+
+    def run(held: Mapping[int, Any]) -> Array:
+        return log_normalizer(conditioned.plans[0], restriction.sliced(log_tables, {**states, **held}))
+
+    if not conditioned.cut:
+        return run({})
+    shape = conditioned.shape
+
+    @jax.checkpoint
+    def numbered(number: Array) -> Array:
+        return run(dict(zip(conditioned.cut, jnp.unravel_index(number, shape), strict=True)))
+
+    return log_sum(jax.lax.map(numbered, jnp.arange(math.prod(shape))))
 
 
 def _contract(

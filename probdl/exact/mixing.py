@@ -13,8 +13,8 @@ from probdl.exact.certificate import ROUNDING
 from probdl.exact.chain_steps import ChainStep, log_sum_of_paths
 from probdl.exact.integral import Integral
 from probdl.exact.joined import over_batch
+from probdl.exact.logarithms import log_sum
 from probdl.exact.steps import DiscreteStep, Step
-from probdl.exact.sweep import log_sum
 from probdl.exact.variables import Kind
 from probdl.program.bound import Arrays
 

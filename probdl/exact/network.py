@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from probdl.errors import SiteNotFound, some
 from probdl.exact.answers import Posterior
 from probdl.exact.elimination import TableElimination
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.plan import Cost
 from probdl.program.bayesian_network import BayesianNetwork
 from probdl.program.keys import as_key
@@ -26,6 +27,7 @@ class NetworkPosterior:
     Attributes:
         network: The network.
         evidence: Codes of the observed variables.
+        max_table: The most entries that a table may have; variables are held in turn where needed.
 
     Example:
         >>> network = BayesianNetwork(
@@ -43,6 +45,7 @@ class NetworkPosterior:
 
     network: BayesianNetwork
     evidence: Mapping[str, int]
+    max_table: int = MOST_ENTRIES
 
     def __repr__(self) -> str:
         """Return the size of the network and what is observed, in a line."""
@@ -54,7 +57,7 @@ class NetworkPosterior:
 
     @functools.cached_property
     def _engine(self) -> TableElimination:
-        return engine_of(shape_of(self.network))
+        return engine_of(shape_of(self.network), self.max_table)
 
     @property
     def _tables(self) -> list[np.ndarray]:
@@ -177,17 +180,19 @@ def shape_of(network: BayesianNetwork) -> Shape:
 
 
 @functools.lru_cache(maxsize=8)
-def engine_of(shape: Shape) -> TableElimination:
+def engine_of(shape: Shape, max_table: int) -> TableElimination:
     """Return the engine of all networks of a shape: it keeps its plans."""
     sizes = {name: size for name, size, _ in shape}
-    return TableElimination(sizes, [(*parents, name) for name, _, parents in shape], list(sizes))
+    scopes = [(*parents, name) for name, _, parents in shape]
+    return TableElimination(sizes, scopes, list(sizes), max_table=max_table)
 
 
-def network_posterior(model: Model) -> NetworkPosterior | None:
+def network_posterior(model: Model, max_table: int = MOST_ENTRIES) -> NetworkPosterior | None:
     """Return the posterior of a model whose program is a Bayesian network, or None.
 
     Args:
         model: The model.
+        max_table: The most entries that a table may have.
 
     Returns:
         The posterior.
@@ -195,4 +200,5 @@ def network_posterior(model: Model) -> NetworkPosterior | None:
     if not isinstance(model.program, BayesianNetwork) or model.held:
         return None
     network = model.program.with_tables(*model.args, **model.kwargs)
-    return NetworkPosterior(network, {name: int(np.asarray(code)) for name, code in model.observed.items()})
+    codes = {name: int(np.asarray(code)) for name, code in model.observed.items()}
+    return NetworkPosterior(network, codes, max_table)

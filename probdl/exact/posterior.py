@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from probdl.errors import NotApplicable, some
 from probdl.exact.expectations import draws, most_probable
 from probdl.exact.impossible import why_observations_are_impossible
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.queries import Queries
 from probdl.exact.search import find
@@ -20,9 +21,9 @@ from probdl.exact.variables import Kind
 from probdl.program.keys import as_key
 from probdl.program.model import Model
 from probdl.program.precision import Precision
+from probdl.program.sites import Site
 from probdl.program.states import finite_range
 
-OBSERVE = "Observe it, bound its support, or make its plate smaller."
 INSTEAD = "Call infer(model, key=0): it integrates what it can and samples the rest."
 
 
@@ -193,7 +194,7 @@ class ExactPosterior(Queries):
         return {name: np.asarray(found[name]) for name in self.model.latents}
 
 
-def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
+def exact_posterior(model: Model, *, max_table: int = MOST_ENTRIES) -> ExactPosterior | NetworkPosterior:
     """Return the exact posterior of a model.
 
     Discrete sites are summed out, Gaussian blocks integrated, conjugate sites certified and integrated.
@@ -201,6 +202,8 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
 
     Args:
         model: The model, conditioned on its data.
+        max_table: The most entries of a table, 8 bytes each; some four of the largest are held at once. In a
+            Bayesian network variables are held at each of their states in turn where a table would have more.
 
     Returns:
         The posterior; of a Bayesian network of tables one that answers for any evidence.
@@ -208,7 +211,7 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
     Raises:
         TypeError: If it is no model.
         NotApplicable: If a latent cannot be integrated; the message says what prevents it.
-        ValueError: If the observations are impossible.
+        ValueError: If the observations are impossible, or `max_table` is not positive.
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
@@ -227,18 +230,30 @@ def exact_posterior(model: Model) -> ExactPosterior | NetworkPosterior:
         raise TypeError(
             f"Expected model to be a Model; got {model!r}. Call exact_posterior(Model(program, ...))."
         )
+    if max_table < 1:
+        raise ValueError(
+            f"Expected max_table to be positive; got {max_table}. Leave it out for {MOST_ENTRIES}."
+        )
     model.check()
-    network = network_posterior(model)
+    network = network_posterior(model, max_table)
     if network is not None:
         return network
-    found = find(model)
+    found = find(model, max_table=max_table)
     if found.reasons or found.rest:
         name, why = next(iter(found.reasons.items()), (next(iter(found.rest), ""), "it stays"))
-        instead = OBSERVE if name in model.sites and model.sites[name].is_discrete else INSTEAD
+        site = model.sites.get(name)
+        instead = instead_of_summing(site) if site is not None and site.is_discrete else INSTEAD
         raise NotApplicable("exact_posterior", f"'{name}' cannot be integrated: {why}", instead)
     posterior = ExactPosterior(model, found)
     check_possible(model, posterior.log_evidence)
     return posterior
+
+
+def instead_of_summing(site: Site) -> str:
+    """Return what to do about a discrete site that cannot be summed out."""
+    if finite_range(site) is None:
+        return "Observe it, or bound its support."
+    return "Observe it, or make its plate smaller." if site.plates else "Observe it."
 
 
 def check_possible(model: Model, log_evidence: float) -> None:

@@ -12,10 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.local import NotIntegrable, Unaligned, over
 from probdl.exact.variables import Kind, Ref, Variable
-
-MOST_LOG_ENTRIES = math.log(2.0**28)  # of a table: 2 GiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +24,12 @@ class Space:
     Attributes:
         variables: The variables by name.
         lengths: Lengths of plates and scans; their order is that of the axes of every potential.
+        max_table: The most entries that a table may have.
     """
 
     variables: Mapping[str, Variable]
     lengths: Mapping[str, int]
+    max_table: int = MOST_ENTRIES
 
     def ordered(self, axes: set[str]) -> tuple[str, ...]:
         """Return axes in the order that potentials have."""
@@ -229,13 +230,16 @@ def check_table(space: Space, lengths: Sequence[int], refs: Sequence[Ref]) -> No
     """
     sizes = {key_of(ref): space.variables[ref.name].log_size for ref in refs}
     entries = log_entries(space, lengths, refs)
-    if refs and entries > MOST_LOG_ENTRIES:
+    if refs and entries > math.log(space.max_table):
         every = list(dict.fromkeys(ref.name for ref in refs))
         names = ", ".join(f"'{name}'" for name in every[:3])
         names += f" and {len(every) - 3} more" if len(every) > 3 else ""
+        power = entries / math.log(10)
+        count = f"{round(math.exp(entries)):,}" if power < 9 else f"1e{power:.0f}"
         raise NotIntegrable(
             max(sizes, key=lambda key: sizes[key])[0],
-            f"a table over {names} would have 1e{entries / math.log(10):.0f} entries",
+            f"a table over {names} would have {count} entries, more than max_table={space.max_table:,}: "
+            f"observe {'one of them' if len(every) > 1 else 'it'}, or raise max_table",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from probdl.exact.conditioning import Conditioned, condition
@@ -37,16 +37,17 @@ class Prepared:
         """Where marginals are read."""
         return make_readout(self.schedules[0])
 
-    def runs(self, states: Mapping[int, int]) -> list[dict[int, int]]:
-        """Return the observed states with each joint state of the variables that are held.
+    def runs(self, states: Mapping[int, int]) -> Iterator[dict[int, int]]:
+        """Yield the observed states with each joint state of the variables that are held.
 
         Args:
             states: The observed states.
 
-        Returns:
+        Yields:
             The states of each run.
         """
-        return [{**states, **held} for held in self.conditioned.states()]
+        for held in self.conditioned.states():
+            yield {**states, **held}
 
     def forward(self, tables: Sequence[Values], states: Mapping[int, int]) -> tuple[Tape, float]:
         """Sum out all variables but those that are kept.

@@ -16,6 +16,7 @@ from numpyro.distributions import constraints
 from probdl.exact.attempt import Search, example
 from probdl.exact.conjugate_search import add_conjugate, drop_doubtful
 from probdl.exact.integral import MOST_LOG_STATES, Integral
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.quadratic import ROUNDING, departure
 from probdl.exact.steps import Step
 from probdl.exact.variables import Kind, Variable
@@ -60,25 +61,31 @@ class Found:
 ALL_KINDS = frozenset(Kind)
 
 
-def find(model: Model, names: Iterable[str] | None = None, kinds: frozenset[Kind] = ALL_KINDS) -> Found:
+def find(
+    model: Model,
+    names: Iterable[str] | None = None,
+    kinds: frozenset[Kind] = ALL_KINDS,
+    max_table: int = MOST_ENTRIES,
+) -> Found:
     """Find what can be integrated: discrete sites, then Gaussian blocks, then conjugate sites.
 
     Args:
         model: The model.
         names: The latents that may be integrated; None for all.
         kinds: How they may be.
+        max_table: The most entries that a table may have.
 
     Returns:
         What was found.
     """
-    return _find(model, None if names is None else frozenset(names), kinds)
+    return _find(model, None if names is None else frozenset(names), kinds, max_table)
 
 
 @functools.lru_cache(maxsize=16)
-def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind]) -> Found:
+def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind], max_table: int) -> Found:
     allowed = set(model.latents) if names is None else names
     with Precision.DOUBLE.active():
-        search = Search(model)
+        search = Search(model, max_table)
         for name, plate in model.declarations.plates.items():
             if plate.seen < plate.size:
                 search.reasons |= dict.fromkeys(model.latents, f"plate '{name}' is subsampled")

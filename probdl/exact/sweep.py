@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
@@ -21,6 +20,7 @@ from probdl.exact.gaussian import Canonical
 from probdl.exact.gaussian_integral import MOST_NATS, integrate
 from probdl.exact.joined import curvatures, joint_quadratic, joint_table, over_batch, quadratic
 from probdl.exact.local import NotIntegrable, Unaligned
+from probdl.exact.logarithms import log_sum
 from probdl.exact.potential import Potential, Space, scope_of, settled
 from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
 from probdl.exact.variables import Kind, Ref, Variable
@@ -46,13 +46,6 @@ class Swept:
 
     log_normalizer: Array
     steps: tuple[Step, ...]
-
-
-def log_sum(logs: Array, axis: int) -> Array:
-    """Return the logarithm of a sum; -inf, with a gradient of zeros, where nothing is possible."""
-    possible = (logs > -jnp.inf).any(axis, keepdims=True)
-    found = jax.nn.logsumexp(jnp.where(possible, logs, 0), axis)
-    return jnp.where(jnp.squeeze(possible, axis), found, -jnp.inf)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from probdl.exact.local import Local, NotIntegrable
-from probdl.exact.potential import MOST_LOG_ENTRIES, Potential, Space, check_table, land, landing, log_entries
+from probdl.exact.potential import Potential, Space, check_table, land, landing, log_entries
 from probdl.exact.variables import Ref
 from probdl.program.jaxprs import without_derivative
 
@@ -42,7 +43,7 @@ def tabulated(space: Space, local: Local, inputs: Sequence[Array]) -> Potential:
     axes = local.axes if way is None else way.axes
     states = [jnp.asarray(space.variables[ref.name].states()) for ref in listed]
     run = _function(space, others, term)
-    if log_entries(space, [space.lengths[axis] for axis in axes], listed) > MOST_LOG_ENTRIES:
+    if log_entries(space, [space.lengths[axis] for axis in axes], listed) > math.log(space.max_table):
         shape = jax.eval_shape(run, *(values[0] for values in states))[0].shape
         check_table(space, shape[: len(axes)], listed)
     for i in reversed(range(len(states))):

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.exact.expectations import draws, log_evidence_of
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.posterior import check_possible
 from probdl.exact.search import Found, find
@@ -38,6 +39,7 @@ class Exact(Method):
     Args:
         num_samples: Draws of each chain.
         num_chains: How many times that many are drawn, as other methods have chains.
+        max_table: The most entries of a table, as in `exact_posterior`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -57,12 +59,13 @@ class Exact(Method):
 
     num_samples: int = 1000
     num_chains: int = 4
+    max_table: int = MOST_ENTRIES
     kinds: ClassVar[frozenset[Kind]] = frozenset(Kind)
     what: ClassVar[str] = "integrated exactly"
 
     def __post_init__(self) -> None:
         """Check the numbers."""
-        for name in ("num_samples", "num_chains"):
+        for name in ("num_samples", "num_chains", "max_table"):
             at_least(name, getattr(self, name), 1)
 
     @property
@@ -72,13 +75,13 @@ class Exact(Method):
 
     def found(self, model: Model) -> Found:
         """Return what can be integrated."""
-        return find(model, None, self.kinds)
+        return find(model, None, self.kinds, self.max_table)
 
     def applicable(self, model: Model) -> str | None:
         """Return which latent cannot be integrated, and why, if so."""
         if not model.latents:
             return NO_LATENT
-        if network_posterior(model) is not None and Kind.DISCRETE in self.kinds:
+        if network_posterior(model, self.max_table) is not None and Kind.DISCRETE in self.kinds:
             return None
         found = self.found(model)
         for name in model.latents:
@@ -90,7 +93,7 @@ class Exact(Method):
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Draw from the posterior of a model."""
-        network = network_posterior(model)
+        network = network_posterior(model, self.max_table)
         with Precision.DOUBLE.active():
             if network is not None:
                 log_evidence, values, lp = self._of_network(key, network)
@@ -131,6 +134,7 @@ class Elimination(Exact):
     Args:
         num_samples: Draws of each chain.
         num_chains: How many times that many are drawn.
+        max_table: The most entries of a table, as in `exact_posterior`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -154,6 +158,7 @@ class Gaussian(Exact):
     Args:
         num_samples: Draws of each chain.
         num_chains: How many times that many are drawn.
+        max_table: The most entries of a table, as in `exact_posterior`.
 
     Raises:
         ValueError: If a number is out of range.
@@ -177,6 +182,7 @@ class Conjugate(Exact):
     Args:
         num_samples: Draws of each chain.
         num_chains: How many times that many are drawn.
+        max_table: The most entries of a table, as in `exact_posterior`.
 
     Raises:
         ValueError: If a number is out of range.

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from jaxtyping import Array
 
 from probdl.errors import SiteNotFound
+from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.marginal_density import MarginalDensity
 from probdl.exact.search import Found, find
 from probdl.inference.driver import drive
-from probdl.inference.mcmc.markov_chain import MarkovChain
+from probdl.inference.mcmc.markov_chain import MarkovChain, at_least
 from probdl.inference.mcmc.nuts import NUTS
 from probdl.inference.method import Method, Options
 from probdl.inference.result import Result
@@ -31,9 +32,11 @@ class Marginalized(Method):
     Args:
         inner: The method that samples the rest.
         sites: Which latents are integrated; None for all that can be and are worth it.
+        max_table: The most entries of a table, as in `exact_posterior`.
 
     Raises:
         TypeError: If `inner` does not sample, or `sites` is a string or empty.
+        ValueError: If `max_table` is not positive.
 
     Example:
         >>> print(Marginalized(NUTS(num_samples=10), sites=("z",)))
@@ -45,6 +48,7 @@ class Marginalized(Method):
 
     inner: MarkovChain = field(default_factory=NUTS)
     sites: Sequence[str] | None = None
+    max_table: int = MOST_ENTRIES
 
     def __post_init__(self) -> None:
         """Check the types."""
@@ -57,6 +61,7 @@ class Marginalized(Method):
             raise TypeError(
                 f"Expected names of sites; got {self.sites!r}. Write sites=('z',), or leave it out."
             )
+        at_least("max_table", self.max_table, 1)
 
     @property
     def instead(self) -> str:
@@ -78,14 +83,15 @@ class Marginalized(Method):
         for name in self.sites or ():
             if name not in model.latents:
                 raise SiteNotFound(name, model.latents, "sites", "a latent site")
-        found = find(model, self.sites)
+        found = find(model, self.sites, max_table=self.max_table)
         if self.sites is not None or found.integral is None or not found.rest:
             return found
         large = {v.name for v in found.integral.variables if v.local_shape and v.size > MOST_COORDINATES}
         dear = {n for n in large if not model.sites[n].is_discrete}
         if not dear:
             return found
-        kept = find(model, [name for name in found.integrated if name not in dear])
+        names = [name for name in found.integrated if name not in dear]
+        kept = find(model, names, max_table=self.max_table)
         why = f"a joint covariance of more than {MOST_COORDINATES} coordinates at each step is slower"
         return replace(kept, reasons={**found.reasons, **kept.reasons, **dict.fromkeys(sorted(dear), why)})
 

@@ -9,7 +9,7 @@ from probdl.errors import NotApplicable
 from probdl.exact.chain_steps import ChainStep, GaussianChainStep
 from probdl.exact.cost import operations
 from probdl.exact.network import network_posterior
-from probdl.exact.posterior import OBSERVE
+from probdl.exact.posterior import instead_of_summing
 from probdl.exact.search import Found
 from probdl.exact.variables import Kind
 from probdl.inference.exact import Exact
@@ -45,12 +45,14 @@ class Plan:
         steps: What is done with each latent site: the integrated ones in the order in which they go.
         cost: What is known of the cost of all together, in words.
         why_not: Why NUTS cannot sample what is left; "" where it can.
+        instead: What to do about a site that leaves no method; "" where none does.
     """
 
     method: Method | None
     steps: tuple[Step, ...]
     cost: str = ""
     why_not: str = ""
+    instead: str = ""
 
     @property
     def obstacle(self) -> Step | None:
@@ -72,7 +74,7 @@ class Plan:
         if stuck is None:
             raise NotApplicable("NUTS", self.why_not, NUTS().instead)
         reason = f"site '{stuck.site}' is discrete and cannot be summed out: {stuck.reason}"
-        raise NotApplicable("infer", reason, OBSERVE)
+        raise NotApplicable("infer", reason, self.instead)
 
     def __str__(self) -> str:
         """Return the table."""
@@ -154,7 +156,8 @@ def plan(model: Model) -> Plan:
         if name not in found.integrated:
             action = "no method" if name in stuck else "sampled by NUTS" if method else "not inferred"
             rows.append(Step(name, action, _size(model, name), found.reasons.get(name, "")))
-    return Plan(method, tuple(rows), why_not=why_not or "")
+    instead = instead_of_summing(model.sites[stuck[0]]) if stuck else ""
+    return Plan(method, tuple(rows), why_not=why_not or "", instead=instead)
 
 
 def _integrated(found: Found) -> list[Step]:

@@ -43,6 +43,44 @@ def test_value_and_derivatives(seed, most):
         np.testing.assert_allclose(found, table, atol=ROUNDING)
 
 
+def ring(count, r):
+    """A complete graph, of which all but three variables are held if no table has more than four entries."""
+    names = [f"v{i}" for i in range(count)]
+    scopes = [(a, b) for i, a in enumerate(names) for b in names[:i]]
+    tables = [r.normal(size=(2, 2)) for _ in scopes]
+    return TableElimination(dict.fromkeys(names, 2), scopes, max_table=4), scopes, tables
+
+
+def test_many_runs_against_enumeration():
+    engine, scopes, tables = ring(9, np.random.default_rng(0))
+    assert engine.cost().runs >= 64
+    value, marginals = jax.jit(jax.value_and_grad(engine.log_normalizer))(tables)
+    number = {name: v for v, name in enumerate(engine.sizes)}
+    whole = np.zeros([2] * 9)
+    for (a, b), table in zip(scopes, tables, strict=True):
+        axes = [number[a], number[b]]
+        turned = table if axes[0] < axes[1] else table.T
+        whole += np.expand_dims(turned, tuple(v for v in range(9) if v not in axes))
+    weights = np.exp(whole)
+    assert float(value) == pytest.approx(np.log(weights.sum()), rel=ROUNDING)
+    for (a, b), found in zip(scopes, marginals, strict=True):
+        axes = [number[a], number[b]]
+        pair = weights.sum(tuple(v for v in range(9) if v not in axes)) / weights.sum()
+        np.testing.assert_allclose(found, pair if axes[0] < axes[1] else pair.T, atol=ROUNDING)
+
+
+def test_what_is_compiled_does_not_grow_with_the_number_of_runs():
+    r, lines = np.random.default_rng(0), []
+    for states in (2, 4):
+        sizes, scopes = {"a": states, "b": states, "c": states}, [("a", "b"), ("b", "c"), ("a", "c")]
+        engine = TableElimination(sizes, scopes, max_table=states)
+        tables = [r.normal(size=(states, states)) for _ in scopes]
+        slope = jax.grad(engine.log_normalizer)
+        lines.append((engine.cost().runs, len(str(jax.make_jaxpr(slope)(tables)).splitlines())))
+    assert lines[1][0] == 4 * lines[0][0]
+    assert lines[1][1] == lines[0][1]
+
+
 def test_evidence_may_be_traced_and_mapped():
     case = random_case(5, variables=5, zeros=0.0)._replace(evidence={})
     engine, name = case.engine(), next(name for name, size in case.sizes.items() if size > 1)

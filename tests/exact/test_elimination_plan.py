@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import re
+import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -187,12 +190,59 @@ def complete(count, size=4):
 def test_what_is_too_large_says_why_and_what_would_help():
     message = (
         r"Expected an elimination with tables of at most 100 entries; got one of 10\^17\.\d, over 'v0', "
-        r"'v1', .* and \d+ more. Observe 'v\d+' \(then it has 10\^16\.\d\), or raise max_table."
+        r"'v1', .* and \d+ more. Observe 'v\d+' \(then it has 10\^16\.\d\), or raise max_table to "
+        r"10\^17\.\d\."
     )
     engine = TableElimination(*complete(30), max_table=100)
     with pytest.raises(ValueError, match=message):
         engine.cost()
     assert engine.cost([f"v{i}" for i in range(26)]).largest_table <= 100
+
+
+def band(count=14, width=7):
+    names = [f"v{i}" for i in range(count)]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[max(i - width, 0) : i]]
+    return dict.fromkeys(names, 4), pairs
+
+
+def test_runs_that_take_hours_are_refused_before_the_first():
+    sizes, scopes = band()
+    tables = [np.random.default_rng(i).uniform(size=(4, 4)) for i in range(len(scopes))]
+    engine = TableElimination(sizes, scopes, max_table=10)
+    message = (
+        r"at most 10 entries; got one of 16,384, over 'v\d+', .*, or at least 4,194,304 runs with variables "
+        r"held in turn, which take hours. Observe 'v6', .*, or raise max_table to (\d+) \(then it takes"
+    )
+    with pytest.raises(ValueError, match=message) as caught:
+        engine.infer(tables)
+    enough = int(re.search(message, str(caught.value)).group(1))
+    assert TableElimination(sizes, scopes, max_table=enough).cost().largest_table <= enough
+    with pytest.raises(ValueError, match="which take hours"):
+        TableElimination(sizes, scopes, max_table=enough - 1).cost()
+
+
+QUESTIONS = {
+    "evidence": lambda engine, tables: engine.log_evidence(tables),
+    "marginals": lambda engine, tables: engine.infer(tables).factor_marginals,
+    "joint": lambda engine, tables: engine.marginal(tables, ["v0", "v1"]),
+    "most probable": lambda engine, tables: engine.most_probable(tables),
+    "draws": lambda engine, tables: engine.sample(np.random.default_rng(0), tables, num_samples=10),
+}
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS.keys())
+def test_no_list_of_runs_is_kept(ask):
+    sizes, scopes = complete(12, size=2)
+    tables = [np.random.default_rng(i).uniform(size=(2, 2)) for i in range(len(scopes))]
+    engine = TableElimination(sizes, scopes, max_table=8)
+    cut, runs = 8, engine.cost().runs
+    assert runs == 2**cut
+    ask(engine, tables)
+    tracemalloc.start()
+    ask(engine, tables)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < runs * sys.getsizeof(dict.fromkeys(range(cut)))
 
 
 def test_as_few_variables_are_held_as_are_needed():

@@ -146,7 +146,7 @@ def test_an_obstacle_is_named(program, name):
     assert not any(step.action == "sampled by NUTS" for step in plan.steps)
     text = (
         rf"infer is not applicable: site '{name}' is discrete and cannot be summed out: its support is not "
-        r"finite \(Poisson\)\. Observe it, bound its support, or make its plate smaller\."
+        r"finite \(Poisson\)\. Observe it, or bound its support\."
     )
     with pytest.raises(pdl.NotApplicable, match=text):
         pdl.infer(model, key=0)
