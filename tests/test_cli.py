@@ -35,7 +35,7 @@ def model():
 
 METHOD = pdl.NUTS(num_samples=60, num_warmup=60, num_chains=2)
 '''
-PLAN = "Method: Exact()\n  bias  integrated by conjugacy  1 coordinate\n"
+PLAN = "Method: Exact()\n  bias  integrated by conjugacy  1 coordinate, 6 operations\n"
 
 
 @pytest.fixture
@@ -87,9 +87,16 @@ def planned(coin):
     return coin
 
 
-def test_plan(coin, capsys):
-    assert main(["plan", str(coin)]) == 0
+def test_plan(planned, capsys):
+    assert main(["plan", str(planned)]) == 0
     assert capsys.readouterr().out == PLAN
+
+
+def test_plan_of_a_file_that_has_a_method(coin, capsys):
+    assert main(["plan", str(coin)]) == 0
+    own = "NUTS(num_samples=60, num_warmup=60, num_chains=2)"
+    told = f"{coin.name} has a METHOD of its own, which `probdl run` follows: {own}"
+    assert capsys.readouterr().out == f"{PLAN}\n{told}\n"
 
 
 @pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")

@@ -65,7 +65,11 @@ def print_plan(options: argparse.Namespace) -> None:
     """
     import probdl as pdl
 
-    print(pdl.plan(bound_model(load(options.model), options.model)))
+    module = load(options.model)
+    print(pdl.plan(bound_model(module, options.model)))
+    method = getattr(module, "METHOD", None)
+    if method is not None:
+        print(f"\n{options.model.name} has a METHOD of its own, which `probdl run` follows: {method}")
 
 
 def _write(pictures: Mapping[str, Callable[[Path], Any]], out: Path, *written: Path) -> None:
