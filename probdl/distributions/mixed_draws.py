@@ -62,9 +62,9 @@ def information_of_mixed_draws(
     r"""Return the nearest-neighbour estimate of what x and y tell of each other if z is known.
 
     $\langle \psi(k_i) + \psi(n_z) - \psi(n_{xz}) - \psi(n_{yz}) \rangle$: neighbours of a draw have its
-    values of all discrete variables; $k_i$ is the number that is asked for, or of a rare state what there are;
-    or where so many draws are equal their number. A draw whose state no other has is left out. $n$ counts the
-    draws that are nearer than the $k_i$-th neighbour, the draw itself among them.
+    values of all discrete variables; $k_i$ is the number that is asked for, of a rare state what there are,
+    and where so many draws are equal their number. A draw whose state no other has is left out. $n$ counts
+    the draws that are nearer than the $k_i$-th neighbour, the draw itself among them.
 
     Args:
         first: Draws of x.

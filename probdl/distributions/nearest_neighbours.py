@@ -109,7 +109,8 @@ def conditional_mutual_information_of_draws(
             f"Expected as many draws of both; got {len(x)} and {len(other)}. Draw them together."
         )
     nothing = np.empty((len(x), 0), int)
-    return information_of_mixed_draws(*(MixedDraws(nothing, points) for points in (x, y, z)), neighbours)
+    first, second, given = (MixedDraws(nothing, points) for points in (x, y, z))
+    return information_of_mixed_draws(first, second, given, neighbours)
 
 
 def kl_divergence_of_draws(first: ArrayLike, second: ArrayLike, neighbours: int = 3) -> float:

@@ -83,7 +83,8 @@ class MixedJoint(Joint):
     @override
     def mutual_information(self, first: Sequence[int], second: Sequence[int], given: Sequence[int]) -> float:
         """Return the mutual information, by one radius for all of its terms, so that their errors cancel."""
-        return information_of_mixed_draws(*map(self._mixed, (first, second, given)), NEIGHBOURS)
+        x, y, z = map(self._mixed, (first, second, given))
+        return information_of_mixed_draws(x, y, z, NEIGHBOURS)
 
     @override
     def divergence(self, other: Joint) -> float:
