@@ -42,7 +42,8 @@ class Histogram:
 
     def __init__(self, draws: ArrayLike, edges: ArrayLike | int) -> None:
         values = np.asarray(draws)
-        places = _edges(values, operator.index(edges)) if np.ndim(edges) == 0 else np.asarray(edges)
+        places = np.asarray(edges)
+        places = places if places.ndim else _edges(values, operator.index(places.item()))
         object.__setattr__(self, "draws", values)
         object.__setattr__(self, "edges", places)
         if self.edges.ndim != 1 or len(self.edges) < 2 or not (np.diff(self.edges) > 0).all():

@@ -7,6 +7,8 @@ from jaxtyping import ArrayLike, Float
 from scipy.spatial import KDTree
 from scipy.special import digamma, gammaln
 
+from probdl.distributions.mixed_draws import MixedDraws, information_of_mixed_draws
+
 
 def differential_entropy(draws: ArrayLike, neighbours: int = 3) -> float:
     """Return the Kozachenko-Leonenko estimate of the differential entropy.
@@ -106,11 +108,9 @@ def conditional_mutual_information_of_draws(
         raise ValueError(
             f"Expected as many draws of both; got {len(x)} and {len(other)}. Draw them together."
         )
-    joint = np.concatenate([x, y, z], 1)
-    radius = KDTree(joint).query(joint, neighbours + 1, p=np.inf)[0][:, -1]
-    inside = np.nextafter(radius, 0)
-    of_z, of_xz, of_yz = (_mean_digamma(np.concatenate(part, 1), inside) for part in ([z], [x, z], [y, z]))
-    return float(digamma(neighbours) + of_z - of_xz - of_yz)
+    nothing = np.empty((len(x), 0), int)
+    first, second, given = (MixedDraws(nothing, points) for points in (x, y, z))
+    return information_of_mixed_draws(first, second, given, neighbours)
 
 
 def kl_divergence_of_draws(first: ArrayLike, second: ArrayLike, neighbours: int = 3) -> float:
@@ -154,14 +154,6 @@ def kl_divergence_of_draws(first: ArrayLike, second: ArrayLike, neighbours: int 
             f"more. Use `kl_divergence` on tables of frequencies."
         )
     return float(x.shape[1] * np.log(other / own).mean() + np.log(len(y) / (len(x) - 1)))
-
-
-def _mean_digamma(points: Float[np.ndarray, "draws dim"], radius: Float[np.ndarray, " draws"]) -> float:
-    """Return the mean of digamma of how many draws are near each: all of them, without coordinates."""
-    if not points.shape[1]:
-        return float(digamma(len(points)))
-    count = KDTree(points).query_ball_point(points, radius, p=np.inf, return_length=True)
-    return float(digamma(count).mean())
 
 
 def _columns(draws: ArrayLike, neighbours: int) -> Float[np.ndarray, "draws dim"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 REMEDY = (
     "Remove what is a linear function of the rest, or add a small multiple of the identity to the covariance."
@@ -82,25 +82,44 @@ def check_parameters(
         check_symmetric(np.asarray(matrix), name)
 
 
-def is_regular(matrix: Float[np.ndarray, "dim dim"]) -> bool:
-    """Return whether a covariance matrix is positive definite by more than its rounding, whatever the units.
+def is_regular(matrix: Float[np.ndarray, "*batch dim dim"]) -> Bool[np.ndarray, "*batch"]:
+    """Return whether covariance matrices are positive definite by more than rounding, whatever the units.
 
     Args:
-        matrix: A symmetric matrix that is known.
+        matrix: Symmetric matrices that are known.
 
     Returns:
-        Whether it is.
+        Whether each is.
 
     Example:
-        >>> is_regular(np.diag([1e-30, 1.0])), is_regular(np.ones((2, 2)))
-        (True, False)
+        >>> is_regular(np.stack([np.diag([1e-30, 1.0]), np.ones((2, 2))])).tolist()
+        [True, False]
     """
-    variances = np.diagonal(matrix)
-    if not (variances > 0).all():
-        return False
-    scale = 1 / np.sqrt(variances)
-    correlations = scale[:, None] * matrix * scale
-    return bool(np.linalg.eigvalsh(correlations)[0] > len(matrix) * np.finfo(matrix.dtype).eps)
+    variances = np.diagonal(matrix, axis1=-2, axis2=-1)
+    positive = (variances > 0).all(-1)
+    scale = 1 / np.sqrt(np.where(positive[..., None], variances, 1.0))
+    correlations = scale[..., None] * np.where(np.isfinite(matrix), matrix, 0.0) * scale[..., None, :]
+    least = np.linalg.eigvalsh(correlations)[..., 0]
+    regular = positive & (least > matrix.shape[-1] * np.finfo(correlations.dtype).eps)
+    return regular & np.isfinite(matrix).all((-2, -1))
+
+
+def is_regular_factor(factor: Float[np.ndarray, "*batch dim dim"]) -> Bool[np.ndarray, "*batch"]:
+    """Return whether matrices are Cholesky factors of matrices that `is_regular`.
+
+    Args:
+        factor: Lower triangular matrices that are known.
+
+    Returns:
+        Whether each is: its pivots are positive, by more than the rounding of the variances.
+
+    Example:
+        >>> is_regular_factor(np.array([[1.0, 0.0], [1.0, 1e-9]])).tolist()
+        False
+    """
+    pivots = np.diagonal(factor, axis1=-2, axis2=-1)
+    rounding = factor.shape[-1] * np.finfo(factor.dtype).eps * (factor * factor).sum(-1)
+    return (pivots > np.sqrt(rounding)).all(-1) & np.isfinite(factor).all((-2, -1))
 
 
 def least_eigenvalue(matrix: Float[np.ndarray, "dim dim"]) -> float:

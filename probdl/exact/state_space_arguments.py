@@ -79,7 +79,7 @@ def is_singular(model: StateSpace) -> bool:
     Returns:
         Whether a covariance of states is singular.
     """
-    return not all(is_regular(getattr(model, name)) for name in _NOISES)
+    return not all(is_regular(np.asarray(getattr(model, name))) for name in _NOISES)
 
 
 def _array(value: Any) -> Any:
@@ -122,7 +122,7 @@ def _check_values(model: StateSpace) -> None:
                 f"Expected a {name} without negative eigenvalues; got one of {least:.3g}. Variances and "
                 f"covariances do not fit together: correct them."
             )
-    if not is_regular(model.emission_noise):
+    if not is_regular(np.asarray(model.emission_noise)):
         raise ValueError(
             f"Expected a positive definite emission_noise; got one with an eigenvalue of "
             f"{np.linalg.eigvalsh(model.emission_noise)[0]:.3g}. {REMEDY}"

@@ -18,6 +18,7 @@ from probdl.inference.method import Method, Options
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.datatree import tree
 from probdl.program.handlers import Everywhere
+from probdl.program.known import known
 from probdl.program.model import Model
 
 if TYPE_CHECKING:
@@ -66,11 +67,12 @@ def observations(model: Model) -> dict[str, np.ndarray]:
         Arrays by site.
     """
     names = [name for name, site in model.sites.items() if site.is_observed]
-    known = {name: model.declarations.sites[name].observation for name in names} | dict(model.observed)
-    if any(known.get(name) is None for name in names):
-        computed = _observed_values(*model.bound)
-        known |= {name: computed[name] for name in names if known.get(name) is None}
-    return {name: np.asarray(known[name]) for name in names}
+    found = {name: model.declarations.sites[name].observation for name in names}
+    found = found | dict(known(model).observations) | dict(model.observed)
+    if any(found.get(name) is None for name in names):  # a value of which latents are a part
+        drawn = _observed_values(*model.bound)
+        found |= {name: drawn[name] for name in names if found.get(name) is None}
+    return {name: np.asarray(found[name]) for name in names}
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -17,6 +17,7 @@ from probdl.exact.posterior import ExactPosterior
 from probdl.exact.variables import Kind
 from probdl.inference.elements import drawn
 from probdl.inference.joints import DiscreteJoint, GaussianJoint, Joint, SampledJoint
+from probdl.inference.mixed_joint import MixedJoint
 from probdl.inference.result import Result
 from probdl.program.precision import Precision
 
@@ -29,7 +30,8 @@ def entropy_of(source: Source, *names: str) -> float:
 
     It is exact for discrete elements of an exact posterior, and where all of its latents are Gaussian. From
     draws it is an estimate: of continuous elements by Kozachenko and Leonenko, of discrete ones the entropy
-    of their frequencies, which with n draws is too low by (states - 1) / (2n) on average.
+    of their frequencies, which with n draws is too low by (states - 1) / (2n) on average; of both together
+    that of the discrete ones, and the mean over their states of that of the continuous ones.
 
     Args:
         source: An exact posterior, or a result, whose draws are taken as independent: thin those of a chain,
@@ -43,8 +45,8 @@ def entropy_of(source: Source, *names: str) -> float:
         TypeError: If the source is none of these.
         SiteNotFound: If a name is that of no site of the posterior.
         IndexError: If an index is outside its axis.
-        ValueError: If discrete and continuous elements are mixed; if an exact posterior is not Gaussian, so
-            that a result has to be passed; if there are too many elements, none, or one twice.
+        ValueError: If an exact posterior is asked about elements that are not all discrete, and is not
+            Gaussian, so that a result has to be passed; if there are too many elements, none, or one twice.
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
@@ -71,8 +73,9 @@ def mutual_information_of(
 
     It is exact for discrete elements of an exact posterior, and where all of its latents are Gaussian. From
     draws it is an estimate: of continuous elements by Kraskov, Stoegbauer and Grassberger, with z by Frenzel
-    and Pompe; of discrete ones that of their frequencies, which with n draws is too high on average, by
-    (states of x - 1) (states of y - 1) / (2n) for each state of z if all joint states are possible.
+    and Pompe, of discrete and continuous ones together by Ross and Gao; of discrete ones that of their
+    frequencies, which with n draws is too high on average, by (states of x - 1) (states of y - 1) / (2n) for
+    each state of z if all joint states are possible.
 
     Args:
         source: An exact posterior, or a result, whose draws are taken as independent.
@@ -101,7 +104,8 @@ def mutual_information_of(
 
     Source:
         Bishop & Bishop (2023), eq. 2.110; Cover & Thomas (2006), eq. 2.60; Kraskov et al. (2004),
-        doi:10.1103/PhysRevE.69.066138; Frenzel & Pompe (2007), doi:10.1103/PhysRevLett.99.204101.
+        doi:10.1103/PhysRevE.69.066138; Frenzel & Pompe (2007), doi:10.1103/PhysRevLett.99.204101;
+        Ross (2014), doi:10.1371/journal.pone.0087357; Gao et al. (2017), arXiv:1709.06212.
     """
     groups = [_listed(names) for names in (first, second, given)]
     if not (groups[0] and groups[1]):
@@ -138,7 +142,8 @@ def kl_divergence_of(source: Source, other: Source, *names: str) -> float:
         TypeError: If one of them is no posterior.
         SiteNotFound: If a name is that of no site of a posterior.
         IndexError: If an index is outside its axis.
-        ValueError: As in `entropy_of`; or if the elements differ, or one is exact and one is not.
+        ValueError: As in `entropy_of`; or if discrete and continuous elements are mixed, if the elements
+            differ, or if one is exact and one is not.
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
@@ -202,7 +207,7 @@ def _of_exact(posterior: ExactPosterior, names: Sequence[str], where: str) -> Jo
     variables = posterior.integral.variables
     wanted = entries(variables, names, where, MOST_ELEMENTS)
     elements = tuple(entry.name for entry in wanted)
-    if _all_discrete(elements, [entry.variable.kind is Kind.DISCRETE for entry in wanted], where):
+    if all(entry.variable.kind is Kind.DISCRETE for entry in wanted):
         _, table = joint_probabilities(posterior, names)
         return _tabulated(elements, table, [values_of(entry).start for entry in wanted])
     other = next((v.name for v in variables if v.kind is not Kind.GAUSSIAN), None)
@@ -220,21 +225,14 @@ def _of_exact(posterior: ExactPosterior, names: Sequence[str], where: str) -> Jo
 def _of_draws(result: Result, names: Sequence[str], where: str) -> Joint:
     wanted, columns = drawn(result, names, where)
     elements = tuple(place.name for place in wanted)
-    if _all_discrete(elements, [column.dtype.kind in "iub" for column in columns], where):
-        values, counts = np.unique(np.stack(columns, 1).astype(int), axis=0, return_counts=True)
+    discrete = np.array([column.dtype.kind in "iub" for column in columns])
+    draws = np.stack(columns, 1)
+    if discrete.all():
+        values, counts = np.unique(draws.astype(int), axis=0, return_counts=True)
         return DiscreteJoint(elements, values, counts / counts.sum())
-    return SampledJoint(elements, np.stack(columns, 1).astype(float))
-
-
-def _all_discrete(elements: Sequence[str], discrete: Sequence[bool], where: str) -> bool:
-    """Return whether elements are discrete, if they are all of one sort."""
-    if any(discrete) and not all(discrete):
-        one, other = elements[discrete.index(True)], elements[discrete.index(False)]
-        raise ValueError(
-            f"Expected elements that are all discrete or all continuous in {where}; got '{one}', which is "
-            f"discrete, and '{other}', which is continuous. Ask about them apart."
-        )
-    return all(discrete)
+    if discrete.any():
+        return MixedJoint(elements, draws.astype(float), discrete)
+    return SampledJoint(elements, draws.astype(float))
 
 
 def _tabulated(

@@ -181,7 +181,8 @@ _FORMS = {
 
 
 def _another_form(own: Joint, other: Joint) -> ValueError:
+    form = _FORMS.get(type(other), "draws of discrete and continuous values")
     return ValueError(
-        f"Expected {_FORMS[type(own)]} of {', '.join(own.elements)} in both; got {_FORMS[type(other)]}. Give "
+        f"Expected {_FORMS[type(own)]} of {', '.join(own.elements)} in both; got {form}. Give "
         f"the exact posteriors of both, or the results of infer(...) of both."
     )

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from jax.core import Tracer
 
+from probdl.distributions.positive_definite import is_regular, is_regular_factor
 from probdl.errors import SiteNotFound
-from probdl.program.discover import Declaration, Declarations, Plate
+from probdl.program.declarations import Declaration, Declarations, Plate
+from probdl.program.declaring import covariance_error
+from probdl.program.describe import is_abstract
+from probdl.program.known import Known
 from probdl.program.sites import Site
 
 
-def check_observations(declared: Declarations, conditioned: Mapping[str, Any]) -> None:
-    """Check the shape and the values of every observation.
+def check_data(declared: Declarations, conditioned: Mapping[str, Any], known: Known) -> None:
+    """Check the shape and the values of every observation, and covariances that no latent enters.
 
     Args:
         declared: What the program declares.
         conditioned: The observations that the model is conditioned on, by site.
+        known: What the program computes from its data.
 
     Raises:
-        ValueError: If a scan stands inside a scan, or if an observation does not fit its site, is not
-            finite, or is outside the support; the message names the site, the index and the value.
+        ValueError: If a scan stands inside a scan; if an observation does not fit its site, is not finite, or
+            is outside the support; or if a covariance is singular. The message names the site, the index and
+            the value.
     """
     if declared.nested:
         raise ValueError(
@@ -32,9 +39,14 @@ def check_observations(declared: Declarations, conditioned: Mapping[str, Any]) -
     for name, declaration in declared.sites.items():
         if declaration.site.is_observed:
             _check_shape(declaration, declared.plates)
-            value = conditioned.get(name, declaration.observation)
+            value = conditioned.get(name, known.observations.get(name, declaration.observation))
             if value is not None:
-                _check_values(declaration, np.asarray(value))
+                mask = known.masks.get(name, declaration.mask)
+                whole = np.broadcast_to(
+                    value, declaration.site.shape
+                )  # a scan may see one value at all steps
+                _check_values(replace(declaration, mask=mask), whole)
+        _check_covariance(declaration, known.factors.get(name))
 
 
 def check_values(sites: Mapping[str, Site], values: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -137,9 +149,11 @@ def _check_values(declaration: Declaration, value: np.ndarray) -> None:
     seen = _unmasked(declaration, value)
     if value.dtype.kind == "f" and not np.isfinite(value[seen]).all():
         index = tuple(np.argwhere(~np.isfinite(value) & seen)[0])
+        is_nan = f": {_element(site, index)} is NaN" if np.isnan(value[index]) else ""
         raise ValueError(
             f"Expected finite values for observed site '{site.name}'; got {value[index]} at index "
-            f"{_plain(index)}. Remove the missing values, or mark them with `obs_mask` to impute them."
+            f"{_plain(index)}{is_nan}. Drop what is missing, leave it out with `numpyro.handlers.mask`, or "
+            f"impute it with `obs_mask`."
         )
     if site.support is None:
         return
@@ -154,6 +168,26 @@ def _check_values(declaration: Declaration, value: np.ndarray) -> None:
             f"{support_name(site.support)}; got {value[index]} at index {_plain(index)}. Correct the data or "
             f"choose a distribution that allows it."
         )
+
+
+def _element(site: Site, index: tuple) -> str:
+    """Return the name of an element: its place in the scan, then in the plates from the outermost inward."""
+    axes = dict(site.axes)
+    first = [axes[name] for name in (site.scan, *site.plates) if name in axes]
+    order = [*first, *(axis for axis in range(len(index)) if axis not in first)]
+    return site.name + (f"[{','.join(str(index[axis]) for axis in order)}]" if index else "")
+
+
+def _check_covariance(declaration: Declaration, factor: np.ndarray | None) -> None:
+    """Check the covariance of a site, by its factor where that is computed."""
+    for parameter, matrix in declaration.matrices.items():
+        if factor is None and is_abstract(matrix):
+            continue
+        by_factor = parameter == "scale_tril" or factor is not None
+        known = np.asarray(matrix if factor is None else factor)
+        regular = is_regular_factor(known) if by_factor else is_regular(known)
+        if not regular.all():
+            raise covariance_error(declaration.site.name, parameter, _plain(tuple(np.argwhere(~regular)[0])))
 
 
 def _unmasked(declaration: Declaration, value: np.ndarray) -> np.ndarray:

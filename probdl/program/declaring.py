@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
+
+from probdl.distributions.positive_definite import REMEDY
 
 
 def twice(name: str) -> str:
@@ -20,12 +22,44 @@ def declaration_error(error: AssertionError) -> Exception:
     return ValueError(twice(text.split("`")[1])) if "unique names" in text else error
 
 
-def parameter_error(error: ValueError, last: str | None) -> ValueError:
-    """Return the error for a parameter that its distribution refuses, placed after the last good site."""
+def parameter_error(
+    error: ValueError, last: str | None, refused: tuple[str, str] | None = None
+) -> ValueError:
+    """Return the error for a parameter that its distribution refuses.
+
+    Args:
+        error: NumPyro's error.
+        last: The last good site.
+        refused: The site and the parameter, if they are known.
+
+    Returns:
+        The error.
+    """
+    if refused is not None and refused[1] in ("covariance_matrix", "precision_matrix", "scale_tril"):
+        return covariance_error(*refused)
     place = "before the first site" if last is None else f"in the statement after site '{last}'"
+    place = place if refused is None else f"at site '{refused[0]}'"
     return ValueError(
         f"Expected valid parameters of every distribution; got, {place}: {error} Correct the inputs that "
         f"they are made of."
+    )
+
+
+def covariance_error(name: str, parameter: str, index: Sequence[int] = ()) -> ValueError:
+    """Return the error for a matrix that is no covariance, or none with a density.
+
+    Args:
+        name: The site.
+        parameter: The parameter that gives the covariance.
+        index: Which of a batch of matrices.
+
+    Returns:
+        The error.
+    """
+    place = f" at index {list(index)}" if index else ""
+    return ValueError(
+        f"Expected a symmetric, positive definite covariance of site '{name}'; got a {parameter}{place} by "
+        f"which the covariance is singular or not positive definite. {REMEDY}"
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
+from numpyro.distributions import constraints
 
 from probdl.program.handlers import bare
 
@@ -38,13 +41,43 @@ def support_of(fn: Any) -> Any:
         return None
 
 
-def mask_of(fn: Any) -> Any:
-    """Return the mask of a distribution, or None."""
+def masks_of(fn: Any) -> list[Any]:
+    """Return the masks of a distribution, the outermost first."""
+    found = []
     while fn is not None:
         if type(fn).__name__ == "MaskedDistribution":
-            return fn._mask
+            found.append(fn._mask)
         fn = getattr(fn, "base_dist", None)
-    return None
+    return found
+
+
+def mask_of(fn: Any) -> Any:
+    """Return what all masks of a distribution let through, or None if it has none."""
+    masks = masks_of(fn)
+    if not masks:
+        return None
+    traced = next((mask for mask in masks if is_abstract(mask)), None)
+    return functools.reduce(np.logical_and, masks) if traced is None else traced
+
+
+def matrices_of(fn: Any) -> dict[str, Any]:
+    """Return the matrix that a distribution was given its covariance by, under the name of the parameter."""
+    own = vars(bare(fn))
+    given = (name for name in ("covariance_matrix", "precision_matrix", "scale_tril") if name in own)
+    return {name: own[name] for name in (next(given, None),) if name is not None}
+
+
+def refused_parameter(fn: Any) -> str:
+    """Return the first known parameter that a distribution, or one it is made of, refuses, or nothing."""
+    while fn is not None:
+        for name, value in fn.get_args().items():
+            constraint = fn.arg_constraints[name]
+            if not constraints.is_dependent(constraint) and not is_abstract(value):
+                with jax.ensure_compile_time_eval():
+                    if not np.all(constraint(value)):
+                        return name
+        fn = getattr(fn, "base_dist", None)
+    return ""
 
 
 def is_abstract(tree: Any) -> bool:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,78 +13,41 @@ from numpyro.distributions import biject_to
 
 from probdl.program.allowances import Allowance
 from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
+from probdl.program.declarations import Declaration, Declarations, Plate
 from probdl.program.declaring import check_names, declaration_error, parameter_error, twice
-from probdl.program.describe import distribution_name, is_abstract, mask_of, support_of, value_dtype
+from probdl.program.describe import (
+    distribution_name,
+    is_abstract,
+    mask_of,
+    matrices_of,
+    refused_parameter,
+    support_of,
+    value_dtype,
+)
 from probdl.program.handlers import Everywhere, Message, is_factor
 from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind
 
 
-@dataclass(frozen=True)
-class Plate:
-    """A plate: its size, and how many of its elements a run sees (fewer when it is subsampled)."""
+class Discover(Everywhere):
+    """Record each site; give the latents abstract values, but those of `concrete` real ones.
 
-    size: int
-    seen: int
-
-
-@dataclass(frozen=True)
-class Declaration:
-    """What one abstract run learns of a site beyond `Site` itself.
-
-    Attributes:
-        site: The site.
-        batch_shape: Batch shape of its distribution, without the scan.
-        event_shape: Event shape of its distribution.
-        unconstrained_shape: Shape of its unconstrained value, or None where it has none.
-        observation: The observed value where it is known without a computation, else None.
-        mask: The mask of its distribution, or None.
-        value: Shapes and types of its value, a tree for a param of a network.
+    Args:
+        concrete: Names of latents.
+        judging: Whether to look for the first site whose distribution has parameters that it refuses.
     """
 
-    site: Site
-    batch_shape: tuple[int, ...] = ()
-    event_shape: tuple[int, ...] = ()
-    unconstrained_shape: tuple[int, ...] | None = None
-    observation: Any = None
-    mask: Any = None
-    value: Any = None
-
-
-@dataclass(frozen=True)
-class Declarations:
-    """All that a program declares, in the order of declaration.
-
-    Attributes:
-        sites: The sites.
-        plates: The plates.
-        scans: Lengths of the scans.
-        states: Shapes and types of the mutable states of networks.
-        nested: Whether a scan stands inside a scan.
-    """
-
-    sites: dict[str, Declaration] = field(default_factory=dict)
-    plates: dict[str, Plate] = field(default_factory=dict)
-    scans: dict[str, int] = field(default_factory=dict)
-    states: dict[str, Any] = field(default_factory=dict)
-    nested: bool = False
-
-    def scan_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
-        """Return the scan of each of some sites that is in one."""
-        return tuple((n, scan) for n in names if (scan := self.sites[n].site.scan) is not None)
-
-
-class _Discover(Everywhere):
-    """Record each site; give the latents abstract values, but those of `concrete` real ones."""
-
-    def __init__(self, concrete: frozenset[str] = frozenset()) -> None:
+    def __init__(self, concrete: frozenset[str] = frozenset(), *, judging: bool = False) -> None:
         super().__init__()
         self.concrete = concrete
+        self.judging = judging
+        self.refused: tuple[str, str] | None = None
         self.unit: Any = None
         self.found: dict[str, Declaration] = {}
         self.plates: dict[str, Plate] = {}
 
     def visit(self, msg: Message) -> None:
+        """Record a plate, or a site with a value."""
         if msg["type"] == "plate":
             if msg["name"] in self.found:
                 raise ValueError(twice(msg["name"]))
@@ -94,6 +56,8 @@ class _Discover(Everywhere):
         elif msg["type"] == "sample":
             empty = {f.name: Plate(0, 0) for f in msg["cond_indep_stack"] if f.size == 0}
             self.plates |= empty
+            if self.judging and self.refused is None and (parameter := refused_parameter(msg["fn"])):
+                self.refused = msg["name"], parameter
             self.found[msg["name"]] = self._sample(msg)
         elif msg["type"] == "deterministic":
             kind = SiteKind.INTERVENED if msg.get("intervened") else SiteKind.DETERMINISTIC
@@ -101,6 +65,7 @@ class _Discover(Everywhere):
             self._declare(msg, kind, shape, jnp.result_type(msg["value"]), 0)
 
     def postprocess_message(self, msg: Message) -> None:
+        """Record a param, whose value other handlers have made."""
         if msg["type"] == "param" and not msg.get("_control_flow_done", False):
             leaves = jax.tree.leaves(msg["value"])
             single = leaves[0] if len(leaves) == 1 else np.zeros(())
@@ -156,7 +121,13 @@ class _Discover(Everywhere):
             inner = tuple(biject_to(support).inverse_shape(shape))
             unconstrained = self._steps() + inner
         return Declaration(
-            _locate(site, msg, self.scan), batch, tuple(fn.event_shape), unconstrained, value, mask_of(fn)
+            _locate(site, msg, self.scan),
+            batch,
+            tuple(fn.event_shape),
+            unconstrained,
+            value,
+            mask_of(fn),
+            matrices=matrices_of(fn),
         )
 
 
@@ -191,27 +162,36 @@ def discover(bound: BoundProgram, arrays: Arrays) -> tuple[BoundProgram, Declara
     for extra in ((), (Allowance.NUMPY_ON_LATENTS,), (Allowance.JAX_INPUTS,), (Allowance.EAGER_DATA,)):
         allowed += extra
         way = replace(bound, allowances=allowed)
-        attempt = _Discover()
+        attempt = Discover()
         try:
             return way, _run(way, arrays, attempt)
         except CONCRETENESS_ERRORS as error:
             reason = error
         except ValueError as error:
             if "invalid" in str(error) and "parameter" in str(error):
-                raise parameter_error(error, next(reversed(attempt.found), None)) from error
+                last = next(reversed(attempt.found), None)
+                raise parameter_error(error, last, _refused(way, arrays)) from error
             raise
         except AssertionError as error:
             if "size of plate" not in str(error):
                 raise declaration_error(error) from error
             way = replace(way, allowances=(*allowed, Allowance.EMPTY_PLATES))
-            return way, _run(way, arrays, _Discover())
+            return way, _run(way, arrays, Discover())
     raise _branch_error(way, arrays) from reason
 
 
-def _run(bound: BoundProgram, arrays: Arrays, handler: _Discover) -> Declarations:
+def _refused(bound: BoundProgram, arrays: Arrays) -> tuple[str, str] | None:
+    """Return the first site, and the parameter, that its distribution refuses."""
+    attempt = Discover(judging=True)
+    with contextlib.suppress(*CONCRETENESS_ERRORS, ValueError):
+        _run(bound, arrays, attempt, validate=False)
+    return attempt.refused
+
+
+def _run(bound: BoundProgram, arrays: Arrays, handler: Discover, *, validate: bool = True) -> Declarations:
     def run(unit: jax.Array) -> dict[str, dict[str, Any]]:
         handler.unit = unit
-        trace = bound.trace(arrays, handler, validate=True)
+        trace = bound.trace(arrays, handler, validate=validate)
         check_names(trace, handler.found, handler.plates, handler.scans)
         return {
             kind: {name: msg["value"] for name, msg in trace.items() if msg["type"] == kind}
@@ -235,7 +215,7 @@ def abstract_run(bound: BoundProgram, arrays: Arrays, unit: jax.Array) -> list[A
     Returns:
         All arrays that its distributions and observations are made of.
     """
-    handler = _Discover()
+    handler = Discover()
     handler.unit = unit
     trace = bound.trace(arrays, handler)
     samples = (msg for msg in trace.values() if msg["type"] == "sample")
@@ -245,14 +225,14 @@ def abstract_run(bound: BoundProgram, arrays: Arrays, unit: jax.Array) -> list[A
 
 def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:
     """Find the latent that the program branches on: the one that alone has to be concrete."""
-    attempt = _Discover()
+    attempt = Discover()
     with contextlib.suppress(*CONCRETENESS_ERRORS):
         _run(bound, arrays, attempt)
     latents = [name for name, declaration in attempt.found.items() if declaration.site.is_latent]
     culprit = latents[-1] if latents else "?"
     for name in latents:
         try:
-            _run(bound, arrays, _Discover(concrete=frozenset(latents) - {name}))
+            _run(bound, arrays, Discover(concrete=frozenset(latents) - {name}))
         except CONCRETENESS_ERRORS:
             culprit = name
             break

@@ -15,11 +15,13 @@ from jaxtyping import Array
 
 from probdl.program.arrays import convert, widened
 from probdl.program.bound import Arrays, BoundProgram, as_array, hashable, split
-from probdl.program.checks import check_complete, check_observations, check_values
+from probdl.program.checks import check_complete, check_data, check_values
 from probdl.program.compilable import compilable
 from probdl.program.datatree import posterior_draws, tree
-from probdl.program.discover import Declarations, discover
+from probdl.program.declarations import Declarations
+from probdl.program.discover import discover
 from probdl.program.keys import as_key
+from probdl.program.known import known
 from probdl.program.precision import Precision
 from probdl.program.runs import log_joint, replicate
 from probdl.program.signature import check_call, leaf_names
@@ -129,9 +131,8 @@ class Model:
         structure, static, _ = split(self.args, self.kwargs)
         scans: tuple[tuple[str, str], ...] = ()
         if self.observed or self.held:
-            scans = Model(self.program, *self.args, **self.kwargs).declarations.scan_of(
-                [*self.observed, *self.held]
-            )
+            plain = Model(self.program, *self.args, **self.kwargs)
+            scans = plain.declarations.scan_of([*self.observed, *self.held])
         return discover(BoundProgram(hashable(self.program), structure, static, scans), self._data)
 
     @functools.cached_property
@@ -170,12 +171,12 @@ class Model:
         return tuple(name for name, site in self.sites.items() if site.is_latent)
 
     def check(self) -> None:
-        """Check the observations against their sites.
+        """Check the observations against their sites, and covariances that no latent enters.
 
         Raises:
-            ValueError: If one does not fit; the message names site, index and value.
+            ValueError: If one does not fit, or is singular; the message names site, index and value.
         """
-        check_observations(self.declarations, self.observed)
+        check_data(self.declarations, self.observed, known(self))
 
     @functools.cached_property
     def bound(self) -> tuple[BoundProgram, Arrays]:
@@ -198,8 +199,7 @@ class Model:
         Raises:
             OverflowError: If an integer does not fit.
         """
-        raw = self.bound[1]
-        labels = self.argument_names
+        raw, labels = self.bound[1], self.argument_names
         return Arrays(
             {k: convert(v, precision, labels[int(k)]) for k, v in raw.leaves.items()},
             {k: convert(v, precision, k) for k, v in raw.observed.items()},

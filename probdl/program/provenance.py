@@ -12,7 +12,7 @@ from jax.core import Tracer
 from numpyro.distributions import Distribution
 
 from probdl.program.bound import Arrays, BoundProgram
-from probdl.program.discover import Declarations
+from probdl.program.declarations import Declarations
 from probdl.program.handlers import Everywhere, Message, is_factor
 from probdl.program.precision import Precision
 from probdl.program.sites import Site, SiteKind

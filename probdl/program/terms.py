@@ -10,9 +10,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpyro
-from numpyro.distributions import MaskedDistribution
 
 from probdl.program.bound import Arrays, BoundProgram
+from probdl.program.describe import masks_of
 from probdl.program.handlers import Fix, Message
 from probdl.program.target import log_prob_of, log_probs
 
@@ -60,25 +60,15 @@ class _Follow(Fix):
         super().visit(msg)
         if self.scan is not None and msg["type"] == "sample" and msg["value"] is not None:
             plain = dict(msg, scale=None)
-            name = f"{TERM}{len(_masks(msg['fn']))}/{msg['name']}"
+            name = f"{TERM}{len(masks_of(msg['fn']))}/{msg['name']}"
             numpyro.deterministic(name, log_prob_of(plain, trusted=True))
-
-
-def _masks(fn: Any) -> list[Any]:
-    """Return the masks of a distribution, the outermost first."""
-    found = []
-    while fn is not None:
-        if isinstance(fn, MaskedDistribution):
-            found.append(fn._mask)
-        fn = getattr(fn, "base_dist", None)
-    return found
 
 
 def _around(trace: dict[str, Message], step: str) -> tuple[str, Any]:
     """Return a site and the log-probabilities of its steps, with the scales and masks around its scan."""
     count, name = step.removeprefix(TERM).split("/", 1)
     msg, found = trace[name], trace[step]["value"]
-    masks = _masks(msg["fn"])
+    masks = masks_of(msg["fn"])
     for mask in masks[: len(masks) - int(count)]:
         found = jnp.where(mask, found, 0.0)
     return name, found if msg["scale"] is None else msg["scale"] * found

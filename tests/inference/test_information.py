@@ -363,13 +363,24 @@ def test_what_has_no_such_information(sources):
     ):
         entropy_of(both, "x")
     with pytest.raises(
-        ValueError, match=r"mutual_information_of; got 'z', which is discrete, and 'x', .* Ask about"
+        ValueError, match=r"in mutual_information_of; got x, z beside 'z'\. Pass the Result of infer"
     ):
         mutual_information_of(both, "x", "z")
     rng = np.random.default_rng(0)
     draws = flat({"z": rng.integers(0, 2, 20), "x": rng.normal(size=20), "same": np.ones(20)})
-    with pytest.raises(ValueError, match=r"got 'z', which is discrete, and 'x', which is continuous"):
-        mutual_information_of(draws, "x", "z")
+    with pytest.raises(ValueError, match=r"all continuous in a divergence; got z, x\. Ask about them apart"):
+        kl_divergence_of(draws, draws, "z", "x")
+    with pytest.raises(ValueError, match=r"got draws of discrete and continuous values\. Give the exact"):
+        kl_divergence_of(
+            sources["gaussian"],
+            flat({"mu": rng.normal(size=20), "x": np.arange(60).reshape(20, 3)}),
+            "mu",
+            "x",
+        )
+    with pytest.raises(ValueError, match=r"several draws of a state of i; got 20 draws that all differ"):
+        entropy_of(flat({"i": np.arange(20), "x": rng.normal(size=20)}), "i", "x")
+    with pytest.raises(ValueError, match=r"some have the same discrete values; got 20 that all differ"):
+        mutual_information_of(flat({"i": np.arange(20), "x": rng.normal(size=20)}), "i", "x")
     with pytest.raises(
         ValueError, match=r"Expected finite draws that vary; got 1 to 1 for 'same'\. Leave it out"
     ):

@@ -356,7 +356,7 @@ def test_invalid_parameters_are_placed():
         numpyro.sample("mu", dist.Normal(0, 1))
         numpyro.sample("x", dist.Normal(0, scale))
 
-    with pytest.raises(ValueError, match="statement after site 'mu': Normal .* invalid scale parameter"):
+    with pytest.raises(ValueError, match="at site 'x': Normal .* invalid scale parameter"):
         _ = pdl.Model(program, -1.0).sites
 
 
