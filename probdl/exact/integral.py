@@ -39,6 +39,7 @@ class Integral:
         digest: Of all indices by which variables are read: other data may mean another integral.
         sites: The sites of the program.
         reads: What they read of each other.
+        last: Variables that are integrated when all others are.
     """
 
     bound: BoundProgram
@@ -47,6 +48,7 @@ class Integral:
     digest: str
     sites: Mapping[str, Site] = field(compare=False)
     reads: Mapping[tuple[str, str], list[Read]] = field(compare=False)
+    last: frozenset[str] = frozenset()
 
     @property
     def space(self) -> Space:
@@ -117,7 +119,7 @@ class Integral:
             Logarithm of the integral, and each variable given those that were integrated later.
         """
         potentials, rest = self.potentials(arrays, values)
-        found = Sweep(self.space, [*potentials, *(extra or [])], operation).run()
+        found = Sweep(self.space, [*potentials, *(extra or [])], operation, self.last).run()
         return Swept(found.log_normalizer + rest, found.steps)
 
     def log_density(self, arrays: Arrays, values: Mapping[str, Array]) -> Array:
