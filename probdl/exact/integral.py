@@ -41,6 +41,7 @@ class Integral:
         sites: The sites of the program.
         reads: What they read of each other.
         max_table: The most entries that a table may have.
+        last: Variables that are integrated when all others are.
     """
 
     bound: BoundProgram
@@ -50,6 +51,7 @@ class Integral:
     sites: Mapping[str, Site] = field(compare=False)
     reads: Mapping[tuple[str, str], list[Read]] = field(compare=False)
     max_table: int = MOST_ENTRIES
+    last: frozenset[str] = frozenset()
 
     @property
     def space(self) -> Space:
@@ -122,7 +124,7 @@ class Integral:
             Logarithm of the integral, and each variable given those that were integrated later.
         """
         potentials, rest = self.potentials(arrays, values)
-        found = Sweep(self.space, [*potentials, *(extra or [])], operation).run()
+        found = Sweep(self.space, [*potentials, *(extra or [])], operation, self.last).run()
         return Swept(found.log_normalizer + rest, found.steps)
 
     def log_density(self, arrays: Arrays, values: Mapping[str, Array]) -> Array:

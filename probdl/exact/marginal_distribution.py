@@ -7,6 +7,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from jaxtyping import Array, Float
 
 from probdl.distributions.integer_range import IntegerRange
 from probdl.exact.solved import Solved
@@ -62,13 +63,36 @@ def discrete_marginal(variable: Variable, probabilities: np.ndarray) -> dist.Dis
     Returns:
         Bernoulli where its support is boolean, categorical where its values begin at zero.
     """
-    values = finite_range(variable.site) or range(0)
     with Precision.DOUBLE.active():
-        if type(base(variable.site.support)).__name__.strip("_").lower() == "boolean":
-            return dist.BernoulliProbs(jnp.asarray(probabilities[..., 1]))
-        if values.start == 0:
-            return dist.CategoricalProbs(jnp.asarray(probabilities))
-        return IntegerRange(jnp.asarray(probabilities), values.start)
+        start = (finite_range(variable.site) or range(0)).start
+        return over_states(jnp.asarray(probabilities), start, is_boolean=is_bernoulli(variable))
+
+
+def is_bernoulli(variable: Variable) -> bool:
+    """Whether a discrete site is a Bernoulli one."""
+    return type(base(variable.site.support)).__name__.strip("_").lower() == "boolean"
+
+
+def over_states(
+    probabilities: Float[Array, "*batch state"], start: int, *, is_boolean: bool
+) -> dist.Distribution:
+    """Return the distribution over consecutive integers with some probabilities.
+
+    Args:
+        probabilities: One number a state, last.
+        start: The least integer.
+        is_boolean: Whether it is a Bernoulli distribution.
+
+    Returns:
+        Bernoulli, categorical where the integers begin at zero, or over a range of them.
+
+    Example:
+        >>> type(over_states(jnp.array([0.5, 0.5]), 1, is_boolean=False)).__name__
+        'IntegerRange'
+    """
+    if is_boolean:
+        return dist.BernoulliProbs(probabilities[..., 1])
+    return IntegerRange(probabilities, start) if start else dist.CategoricalProbs(probabilities)
 
 
 def mixed_over(solved: Solved, name: str) -> tuple[str, ...]:
@@ -115,20 +139,52 @@ def gaussian_moments(solved: Solved, variable: Variable) -> tuple[np.ndarray, np
 
 
 def _normal(variable: Variable, mean: np.ndarray, covariance: np.ndarray) -> dist.Distribution:
-    shape = variable.site.shape
-    if variable.size == 1:
-        return dist.Normal(jnp.asarray(mean.reshape(shape)), jnp.sqrt(covariance.reshape(shape)))
-    first = len(shape) - len(variable.local_shape)
-    if variable.local_axes != tuple(range(first, len(shape))):
+    if variable.size > 1 and not is_trailing(variable):
         raise ValueError(
             f"Expected a site whose plates come before its other axes; got '{variable.name}', whose values "
             f"are correlated along axes {variable.local_axes}. Ask for its `covariance`."
         )
-    joint = dist.MultivariateNormal(
-        jnp.asarray(mean.reshape(*variable.lengths, -1)),
-        covariance_matrix=jnp.asarray(covariance.reshape(*variable.lengths, variable.size, variable.size)),
-    )
-    if len(variable.local_shape) == 1:
+    loc = jnp.asarray(mean.reshape(*variable.lengths, -1))
+    root = jnp.linalg.cholesky(covariance.reshape(*loc.shape, -1))
+    return normal(loc, variable.site.shape, variable.local_shape, root=root)
+
+
+def is_trailing(variable: Variable) -> bool:
+    """Whether the axes of one element of a site are its last ones."""
+    first = len(variable.site.shape) - len(variable.local_shape)
+    return variable.local_axes == tuple(range(first, len(variable.site.shape)))
+
+
+def normal(
+    loc: Float[Array, "*plates k"],
+    site_shape: tuple[int, ...],
+    local_shape: tuple[int, ...],
+    *,
+    root: Float[Array, "*plates k k"] | None = None,
+    precision: Float[Array, "*plates k k"] | None = None,
+) -> dist.Distribution:
+    """Return a normal distribution of the shape of a site, from a root of its covariance or its precision.
+
+    Args:
+        loc: Means.
+        site_shape: Shape of the site.
+        local_shape: Shape of one element, its last axes.
+        root: Lower triangular square roots of covariances.
+        precision: Precision matrices, where there are no roots.
+
+    Returns:
+        Normal where an element is a number, else multivariate normal.
+
+    Example:
+        >>> normal(jnp.zeros((3, 1)), (3,), (), precision=jnp.ones((3, 1, 1))).batch_shape
+        (3,)
+    """
+    if loc.shape[-1] == 1:
+        scale = jnp.asarray(root) if precision is None else 1 / jnp.sqrt(precision)
+        return dist.Normal(loc.reshape(site_shape), scale.reshape(site_shape))
+    joint = dist.MultivariateNormal(loc, precision_matrix=precision, scale_tril=root)
+    if len(local_shape) == 1:
         return joint
-    reshape = dist.transforms.ReshapeTransform(variable.local_shape, (variable.size,))
-    return dist.TransformedDistribution(joint, reshape)
+    return dist.TransformedDistribution(
+        joint, dist.transforms.ReshapeTransform(local_shape, joint.event_shape)
+    )

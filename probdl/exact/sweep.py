@@ -56,6 +56,7 @@ class Sweep:
         space: The variables.
         potentials: What is left.
         operation: What happens to discrete variables.
+        last: Variables that are removed when all others are.
         steps: What was removed so far.
         total: What no longer depends on any variable, in nats.
     """
@@ -63,6 +64,7 @@ class Sweep:
     space: Space
     potentials: list[Potential]
     operation: Operation = Operation.SUM
+    last: frozenset[str] = frozenset()
     steps: list[Step] = field(default_factory=list)
     total: Array | float = 0.0
 
@@ -96,7 +98,8 @@ class Sweep:
         self.potentials = found
 
     def _next(self, left: dict[str, Variable]) -> tuple[str, ...]:
-        ready = [v for v in left.values() if self._is_ready(v)]
+        waits = self.last if left.keys() - self.last else frozenset()
+        ready = [v for v in left.values() if v.name not in waits and self._is_ready(v)]
         continuous = [v for v in ready if v.kind is not Kind.DISCRETE]
         if ready:
             best = min(continuous or ready, key=self._cost)

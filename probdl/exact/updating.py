@@ -2,67 +2,85 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-import jax
-import numpy as np
-
 from probdl.errors import NotApplicable
-from probdl.exact.covariances import covariance
-from probdl.exact.marginal_distribution import marginal_distribution, mixed_over
+from probdl.exact.conditional_priors import INSTEAD, no_chain
+from probdl.exact.marginal_distribution import mixed_over
+from probdl.exact.network import NetworkPosterior
 from probdl.exact.posterior import ExactPosterior
-from probdl.exact.variables import Kind
+from probdl.exact.posterior_chain import chain_of
+from probdl.exact.updating_networks import updated_network
+from probdl.exact.variables import Kind, Variable
 from probdl.program.model import Model
 from probdl.program.priors import with_priors
 
-INDEPENDENT = 1e-10  # a correlation that is rounding
-INSTEAD = "Put all data into one model, or name other sites."
 
-
-def updated(model: Model, posterior: ExactPosterior, *names: str) -> Model:
+def updated(model: Model, posterior: ExactPosterior | NetworkPosterior, *names: str) -> Model:
     r"""Return a model of new data whose priors are a posterior given other data.
 
     $p(\theta \mid y_1, y_2) \propto p(y_2 \mid \theta)\, p(\theta \mid y_1)$, and the log evidences of all
     batches add up. Batches may be of any size; those of equal size share a compilation.
 
+    The sites are drawn before all others, each given those drawn before it: $p(\tau)\, p(\mu \mid \tau)$.
+    That is the graph of the model, which `do` follows. A site whose elements depend on each other along a
+    plate is drawn as one vector, in no plate. Of a Bayesian network of tables the model is a network again:
+    variables that are not named keep their tables.
+
     Args:
         model: The program with the new data.
         posterior: The exact posterior given the old data.
-        *names: The sites that both have in common; none for all latents of the posterior. Other latents of
-            plates and scans, such as the class of each datum, are drawn anew.
+        *names: The sites that both have in common; none for all latents of the posterior, or all variables
+            above the evidence of a network. Other latents of plates and scans, such as the class of each
+            datum, are drawn anew.
 
     Returns:
         The model, in which these sites are drawn from their posterior.
 
     Raises:
+        TypeError: If the posterior is not exact.
         SiteNotFound: If a name is no latent site of both.
-        NotApplicable: If the posterior of these sites is no product of distributions, one an element, or if a
-            site that all data share is not among them.
-        ValueError: If a site has another shape in the model, or is in a scan.
+        NotApplicable: If a site is a mixture over others, or in a scan, so that its posterior is no
+            distribution that a prior can be; or if a site that all data share is not among the names.
+        ValueError: If a site has another shape in the model, or is in a scan there.
 
     Example:
-        >>> import numpyro, numpyro.distributions as dist
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
         >>> from probdl.exact.posterior import exact_posterior
         >>> def program(y):
-        ...     rate = numpyro.sample("rate", dist.Gamma(1.0, 1.0))
+        ...     tau = numpyro.sample("tau", dist.Gamma(1.0, 1.0))
+        ...     mu = numpyro.sample("mu", dist.Normal(0.0, 1 / tau**0.5))
         ...     with numpyro.plate("n", len(y)):
-        ...         numpyro.sample("y", dist.Poisson(rate), obs=y)
-        >>> monday = exact_posterior(Model(program, np.array([1, 0, 2])))
-        >>> tuesday = exact_posterior(updated(Model(program, np.array([4, 1])), monday))
-        >>> print(f"{tuesday.mean('rate'):.6f}")  # (1 + 8) / (1 + 5)
-        1.500000
+        ...         numpyro.sample("y", dist.Normal(mu, 1 / tau**0.5), obs=y)
+        >>> monday = exact_posterior(Model(program, np.array([1.0, 0.0, 2.0])))
+        >>> tuesday = exact_posterior(updated(Model(program, np.array([4.0, 1.0])), monday))
+        >>> print(f"{tuesday.mean('mu'):.6f}")  # 8 / (1 + 5)
+        1.333333
 
     Source:
-        Bishop & Bishop (2023), §3.1.2 and §3.2.7.
+        Bishop & Bishop (2023), §3.1.2, §3.2.7 and §3.2.8.
     """
+    if isinstance(posterior, NetworkPosterior):
+        return updated_network(model, posterior, names)
+    if not isinstance(posterior, ExactPosterior):
+        raise TypeError(
+            f"Expected an exact posterior; got a {type(posterior).__name__}. Call exact_posterior(model)."
+        )
     chosen = names or posterior.model.latents
     for name in chosen:
-        posterior.variable(name, *Kind)
+        _check_alone(posterior, posterior.variable(name, *Kind), chosen)
     _check_shared(posterior, chosen)
-    _check_factorises(posterior, chosen)
-    found = {name: marginal_distribution(posterior, name, posterior.probabilities) for name in chosen}
-    return with_priors(model, **jax.tree.map(np.asarray, found))
+    return with_priors(model, **chain_of(posterior, chosen))
+
+
+def _check_alone(posterior: ExactPosterior, variable: Variable, names: Sequence[str]) -> None:
+    """Check that a site is in no scan, and no mixture over sites that are drawn anew."""
+    if variable.site.scan is not None:
+        raise no_chain(f"the steps of '{variable.name}' in '{variable.site.scan}' depend on each other")
+    if variable.kind is not Kind.DISCRETE:
+        others = [repr(name) for name in mixed_over(posterior, variable.name) if name not in names]
+        if others:
+            raise no_chain(f"'{variable.name}' is a mixture over {', '.join(others)}")
 
 
 def _check_shared(posterior: ExactPosterior, names: Sequence[str]) -> None:
@@ -76,33 +94,3 @@ def _check_shared(posterior: ExactPosterior, names: Sequence[str]) -> None:
                 f"not among {', '.join(map(repr, names))}",
                 INSTEAD,
             )
-
-
-def _check_factorises(posterior: ExactPosterior, names: Sequence[str]) -> None:
-    """Check that what is named is independent: what is removed without reading others is."""
-    variables = posterior.integral.space.variables
-    step_of = {own: step for step in posterior.found.steps for own in step.names}
-    discrete = [variables[name] for name in names if variables[name].kind is Kind.DISCRETE]
-    alone = sum(math.prod(v.site.shape) for v in discrete) == 1
-    for v in discrete:
-        if not alone and (step_of[v.name].given or math.prod(v.local_shape) > 1):
-            raise _dependent(f"the elements of '{v.name}' depend on each other or on other sites")
-    for name in names:
-        others = mixed_over(posterior, name) if variables[name].kind is not Kind.DISCRETE else ()
-        if others:
-            raise _dependent(f"'{name}' depends on {', '.join(map(repr, others))}")
-    gaussian = [name for name in names if variables[name].kind is Kind.GAUSSIAN]
-    if sum(math.prod(variables[name].lengths) for name in gaussian) < 2:
-        return
-    found, matrix = covariance(posterior, gaussian)
-    scale = np.sqrt(np.diag(matrix))
-    related = np.abs(matrix) > INDEPENDENT * np.outer(scale, scale)
-    for i, j in np.argwhere(np.triu(related, 1)):
-        a, b = found[i], found[j]
-        if (a.variable, a.element) != (b.variable, b.element):
-            correlation = matrix[i, j] / (scale[i] * scale[j])
-            raise _dependent(f"'{a.name}' and '{b.name}' have a correlation of {correlation:.3g}")
-
-
-def _dependent(reason: str) -> NotApplicable:
-    return NotApplicable("updated", f"the posterior is no product of distributions: {reason}", INSTEAD)

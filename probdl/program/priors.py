@@ -1,46 +1,98 @@
-"""A model with other priors: the distributions of some of its latent sites are replaced."""
+"""A model with other priors: some of its sites are drawn before the program, from other distributions."""
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+import numpyro
 import numpyro.distributions as dist
+from jaxtyping import Array
 
 from probdl.errors import SiteNotFound
 from probdl.program.handlers import Everywhere, Message
 from probdl.program.model import Model
+from probdl.program.sites import Site
 
 
-class Replace(Everywhere):
-    """Draw sites from other distributions.
+class ConditionalPrior(Protocol):
+    """The distribution of a site given sites that are drawn before it: a tree of arrays."""
+
+    def shape(self) -> tuple[int, ...]:
+        """Return the shape of the site, its plates included."""
+        ...
+
+    def given(self, values: Mapping[str, Array]) -> dist.Distribution:
+        """Return the distribution.
+
+        Args:
+            values: Values of the sites drawn before it.
+
+        Returns:
+            A distribution of that shape.
+        """
+        ...
+
+
+Prior = dist.Distribution | ConditionalPrior
+
+
+class Drawn(Everywhere):
+    """Give sites the values that were drawn before the program; nothing outside sees them again.
 
     Args:
         program: The program to run under it.
-        priors: Distributions by site; their batch is that of the site, plates included.
+        values: Values by site.
     """
 
-    def __init__(self, program: Callable | None, priors: Mapping[str, dist.Distribution]) -> None:
-        super().__init__(program)
-        self.priors = dict(priors)
-
     def visit(self, msg: Message) -> None:
-        """Replace the distribution of a site that has no value yet, with all that scaled or masked it."""
-        if msg["type"] == "sample" and msg["name"] in self.priors and not msg["is_observed"]:
-            msg["fn"], msg["scale"] = self.priors[msg["name"]], None
+        """Give a site its value, and hide it."""
+        if msg["type"] == "sample" and msg["name"] in self.values and not msg["is_observed"]:
+            msg["value"], msg["stop"] = self.values[msg["name"]], True
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a site is drawn.
+
+    Attributes:
+        name: The site.
+        plates: Its plates, the outermost first, with the axis of its value that each has.
+    """
+
+    name: str
+    plates: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, site: Site) -> Place:
+        """Return the place of a site."""
+        axes = dict(site.axes)
+        return cls(site.name, tuple((plate, axes[plate]) for plate in site.plates if plate in axes))
+
+    def draw(self, fn: dist.Distribution) -> Array:
+        """Draw the site; a plate whose elements the distribution draws together is none any more."""
+        batch = fn.batch_shape
+        with contextlib.ExitStack() as plates:
+            for plate, axis in self.plates:
+                if axis < len(batch):
+                    plates.enter_context(numpyro.plate(plate, batch[axis], dim=axis - len(batch)))
+            return numpyro.sample(self.name, fn)  # pyright: ignore[reportReturnType]
 
 
 @dataclass(frozen=True)
 class WithPriors:
-    """A program whose first argument gives the distributions of some sites.
+    """A program whose first argument gives the distributions of some sites, which are drawn first.
 
     Attributes:
         program: The program.
+        places: The sites, in the order in which they are drawn.
     """
 
     program: Callable
+    places: tuple[Place, ...]
 
     @property
     def __name__(self) -> str:
@@ -54,20 +106,26 @@ class WithPriors:
         priors = inspect.Parameter("priors", inspect.Parameter.POSITIONAL_ONLY)
         return own.replace(parameters=[priors, *own.parameters.values()])
 
-    def __call__(self, priors: Mapping[str, dist.Distribution], /, *args: Any, **kwargs: Any) -> Any:
-        """Run the program."""
-        with Replace(None, priors):
+    def __call__(self, priors: Mapping[str, Prior], /, *args: Any, **kwargs: Any) -> Any:
+        """Draw the sites, then run the program with their values."""
+        values: dict[str, Array] = {}
+        for place in self.places:
+            prior = priors[place.name]
+            fn = prior if isinstance(prior, dist.Distribution) else prior.given(values)
+            values[place.name] = place.draw(fn)
+        with Drawn(None, values):
             return self.program(*args, **kwargs)
 
 
-def with_priors(model: Model, /, **priors: dist.Distribution) -> Model:
-    """Return a model in which latent sites are drawn from other distributions.
+def with_priors(model: Model, /, **priors: Prior) -> Model:
+    """Return a model in which latent sites are drawn from other distributions, before all others.
 
     The distributions are inputs: models that differ in their numbers alone share a compilation.
 
     Args:
         model: The model.
-        **priors: Distributions by site: their shape is that of the site, its plates included.
+        **priors: Distributions by site: their shape is that of the site, its plates included. One may depend
+            on sites that come before it.
 
     Returns:
         The model, with its data and interventions.
@@ -99,10 +157,12 @@ def with_priors(model: Model, /, **priors: dist.Distribution) -> Model:
                 f"Expected a distribution of shape {site.shape} for '{name}' in with_priors; got "
                 f"{prior.shape()}. Expand it over the plates of the site, or take data of the same plates."
             )
-    program, args = WithPriors(model.program), (dict(priors), *model.args)
-    if isinstance(model.program, WithPriors):
-        program, args = model.program, ({**model.args[0], **priors}, *model.args[1:])
-    found = Model(program, *args, **model.kwargs)
+    places = tuple(Place.of(model.sites[name]) for name in priors)
+    program, before, args = model.program, {}, model.args
+    if isinstance(program, WithPriors):
+        places += tuple(place for place in program.places if place.name not in priors)
+        program, before, args = program.program, args[0], args[1:]
+    found = Model(WithPriors(program, places), {**before, **priors}, *args, **model.kwargs)
     if model.observed:
         found = found.condition(**model.observed)
     return found.do(**model.held) if model.held else found
