@@ -7,6 +7,7 @@ import numpyro.distributions as dist
 import pytest
 
 import probdl as pdl
+from probdl.exact.search import find
 from tests.exact import programs
 from tests.exact.brute_force import enumerate_discrete, mixed
 
@@ -102,6 +103,22 @@ def test_mixed_program(name):
         )
 
 
+MODES = ["here", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_most_probable_values_of_states_and_numbers(name):
+    """The mode of the highest of all Gaussian functions, one for each assignment of the states."""
+    model = BOTH if name == "here" else programs.MIXED[name].model
+    if find(model).rest:
+        pytest.skip("not exact")
+    gaussian = [site for site in model.latents if not model.sites[site].is_discrete]
+    exact, best = mixed(model, gaussian), pdl.exact_posterior(model).most_probable()
+    volume = np.linalg.slogdet(2 * np.pi * exact.covariances)[1] / 2
+    highest = (exact.discrete.log_joints - volume).max()
+    assert model.log_joint(best) == pytest.approx(highest, rel=ROUNDING)
+
+
 @pytest.mark.parametrize("name", CONJUGATE)
 def test_conjugate_program(name):
     site, a, b = CONJUGATE[name]
@@ -157,10 +174,10 @@ REFUSED = {
         ValueError,
         "Expected a continuous site; got 'zone'",
     ),
-    "most probable of both": (
-        lambda: pdl.exact_posterior(BOTH).most_probable(),
+    "most probable of what is conjugate": (
+        lambda: pdl.exact_posterior(pdl.Model(mixed_rate, 3)).most_probable(),
         ValueError,
-        "Expected latents that are all discrete, or all Gaussian; got both",
+        "Expected latents that are discrete or Gaussian; got 'rate', which is conjugate",
     ),
     "nothing latent": (
         lambda: pdl.exact_posterior(BOTH.condition(zone=1, x=0.3)).log_evidence,
