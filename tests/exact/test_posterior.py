@@ -5,6 +5,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
 from probdl.exact.search import find
@@ -103,13 +104,33 @@ def test_mixed_program(name):
         )
 
 
-MODES = ["here", *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
+def narrow(y):
+    """The state of less mass has the higher peak."""
+    z = numpyro.sample("z", dist.Bernoulli(0.5))
+    x = numpyro.sample("x", dist.Normal(0.0, jnp.where(z == 1, 0.05, 2.0)))
+    numpyro.sample("y", dist.Normal(x, 1.0), obs=y[0])
+
+
+def narrow_chain(y):
+    z = numpyro.sample("z", dist.Bernoulli(0.3))
+
+    def step(x, y_t):
+        x = numpyro.sample("x", dist.Normal(x, jnp.where(z == 1, 0.3, 1.0)))
+        numpyro.sample("y", dist.Normal(x, 1.0), obs=y_t)
+        return x, None
+
+    scan(step, 0.0, y)
+
+
+RISING = np.array([1.5, 1.0, 2.0, 1.2])
+HERE = {"narrow": pdl.Model(narrow, RISING), "narrow chain": pdl.Model(narrow_chain, RISING)}
+MODES = [*HERE, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
 
 
 @pytest.mark.parametrize("name", MODES)
 def test_the_most_probable_values_of_states_and_numbers(name):
     """The mode of the highest of all Gaussian functions, one for each assignment of the states."""
-    model = BOTH if name == "here" else programs.MIXED[name].model
+    model = HERE[name] if name in HERE else programs.MIXED[name].model
     if find(model).rest:
         pytest.skip("not exact")
     gaussian = [site for site in model.latents if not model.sites[site].is_discrete]
@@ -117,6 +138,8 @@ def test_the_most_probable_values_of_states_and_numbers(name):
     volume = np.linalg.slogdet(2 * np.pi * exact.covariances)[1] / 2
     highest = (exact.discrete.log_joints - volume).max()
     assert model.log_joint(best) == pytest.approx(highest, rel=ROUNDING)
+    if name in HERE:
+        assert best["z"] != exact.discrete.weights.argmax()
 
 
 @pytest.mark.parametrize("name", CONJUGATE)
