@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from probdl.exact.variables import Variable
-from probdl.graphs.places import places
+from probdl.graphs.places import place_at, places
 
 
 class Entry(NamedTuple):
@@ -35,6 +35,26 @@ class Entry(NamedTuple):
         """Number of the coordinate of its element."""
         local = self.variable.local_axes
         return _raveled([self.place[axis] for axis in local], self.variable.local_shape)
+
+
+def entry_at(variable: Variable, element: int, coordinate: int) -> Entry:
+    """Return an entry by the numbers of its element and of its coordinate.
+
+    Args:
+        variable: The site.
+        element: The number of the element.
+        coordinate: The number of the coordinate.
+
+    Returns:
+        The entry.
+    """
+    local = variable.local_axes
+    batch = [axis for axis in range(len(variable.site.shape)) if axis not in local]
+    inside = np.unravel_index(element, variable.lengths) if batch else ()
+    within = np.unravel_index(coordinate, variable.local_shape) if local else ()
+    place = dict(zip((*batch, *local), (*inside, *within), strict=True))
+    at = tuple(int(place[axis]) for axis in range(len(place)))
+    return Entry(place_at(variable.site, at).name, variable, at)
 
 
 def _raveled(index: Sequence[int], shape: Sequence[int]) -> int:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -22,6 +19,7 @@ class Canonical(NamedTuple):
         precision: J.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> standard = Canonical(jnp.zeros(()), jnp.zeros(1), jnp.eye(1))
         >>> float(standard.log_value(jnp.array([2.0])))
         -2.0
@@ -67,6 +65,7 @@ def multiply(*potentials: Canonical) -> Canonical:
         Their product.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> half = Canonical(jnp.zeros(()), jnp.ones(1), jnp.eye(1))
         >>> multiply(half, half).linear.tolist()
         [2.0]
@@ -75,37 +74,6 @@ def multiply(*potentials: Canonical) -> Canonical:
     for other in others:
         first = Canonical(*(a + b for a, b in zip(first, other, strict=True)))
     return first
-
-
-def embed(potential: Canonical, positions: Sequence[int], size: int) -> Canonical:
-    """Return a potential of some coordinates as one of a longer vector.
-
-    Args:
-        potential: A potential of n coordinates.
-        positions: Where each of them stands in the longer vector; no two the same.
-        size: Length of that vector.
-
-    Returns:
-        The potential of the longer vector, which does not depend on its other coordinates.
-
-    Raises:
-        ValueError: If the positions do not fit.
-
-    Example:
-        >>> embed(Canonical(jnp.zeros(()), jnp.array([5.0]), jnp.eye(1)), [2], 3).linear.tolist()
-        [0.0, 0.0, 5.0]
-    """
-    used = sorted(set(positions))
-    if len(used) != len(positions) or len(used) != potential.size or not set(used) <= set(range(size)):
-        raise ValueError(
-            f"Expected {potential.size} different positions from 0 to {size - 1}; got {list(positions)}. "
-            "Give one position for each coordinate of the potential."
-        )
-    source = np.full(size, potential.size)  # what is not given is read from an appended zero
-    source[list(positions)] = np.arange(potential.size)
-    linear = _with_zero(potential.linear, (-1,))[..., source]
-    precision = _with_zero(potential.precision, (-2, -1))[..., source[:, None], source]
-    return Canonical(potential.log_scale, linear, precision)
 
 
 def shift(potential: Canonical, by: Float[Array, "*batch n"]) -> Canonical:
@@ -119,6 +87,7 @@ def shift(potential: Canonical, by: Float[Array, "*batch n"]) -> Canonical:
         The potential of x - by, which has the same integral.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> parabola = Canonical(jnp.zeros(()), jnp.array([2.0]), jnp.eye(1))
         >>> shift(parabola, jnp.array([2.0])).linear.tolist()
         [0.0]
@@ -126,7 +95,3 @@ def shift(potential: Canonical, by: Float[Array, "*batch n"]) -> Canonical:
     precision = (potential.precision + potential.precision.mT) / 2
     pull = potential.linear - (precision @ by[..., None])[..., 0]
     return Canonical(potential.log_value(by), pull, potential.precision)
-
-
-def _with_zero(array: Array, axes: tuple[int, ...]) -> Array:
-    return jnp.pad(array, [(0, int(axis - array.ndim in axes)) for axis in range(array.ndim)])

@@ -67,7 +67,7 @@ def eliminate(chain: GaussianChain, factor: Factor | None = None) -> Eliminated:
     """Integrate the states out from the first to the last, and keep what smoothing and sampling need.
 
     A block Cholesky decomposition of the precision. The integral is the difference of sums of squares: where
-    the states are far from zero, `integrate_states` has more digits of it.
+    the states are far from zero, `condition_states` has more digits of it.
 
     Args:
         chain: The chain.

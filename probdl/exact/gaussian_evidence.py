@@ -13,11 +13,11 @@ from probdl.exact.gaussian_elimination import ChainMoments, Eliminated, chain_mo
 from probdl.exact.gaussian_integral import Conditional, expected_log
 
 
-def integrate_states(chain: GaussianChain) -> Canonical:
-    """Integrate all states out.
+def condition_states(chain: GaussianChain) -> tuple[Canonical, Conditional]:
+    """Integrate all states out, and keep the distribution of each given the next one.
 
     Linear in the length, in time and in memory. The integral is taken about the most probable states where
-    the border is zero, so that the squares of states far from zero need not cancel. The differential is the
+    the border is zero, so that the squares of states far from zero need not cancel. Its differential is the
     expected one of the log potentials: gradients cost one smoothing, and are 1, the mean and minus half the
     second moments.
 
@@ -25,39 +25,20 @@ def integrate_states(chain: GaussianChain) -> Canonical:
         chain: The chain.
 
     Returns:
-        The integral as a potential of the border; with no border its `log_scale` is the log integral in nats.
-        NaN where the integral diverges.
+        The integral as a potential of the border; with no border its `log_scale` is the log integral in nats,
+        NaN where it diverges. And the conditionals, as `eliminate`.
 
     Example:
         >>> zero, step = jnp.zeros(1), jnp.array([[[1.0, -1.0], [-1.0, 1.0]]])
         >>> start = Canonical(jnp.zeros(()), jnp.zeros(1), jnp.eye(1))
         >>> none = Canonical(zero, zero[None], zero[None, None])
         >>> walk = GaussianChain(start, none, Canonical(zero, jnp.zeros((1, 2)), step), length=2)
-        >>> print(f"{integrate_states(walk).log_scale:.4f}")  # log 2 pi
-        1.8379
+        >>> integral, steps = condition_states(walk)
+        >>> print(f"{integral.log_scale:.4f}, {steps.gain[0, 0, 0]:.3f}")  # log 2 pi
+        1.8379, 0.500
 
     Source:
         Rue & Held (2005), §2.4, for block tridiagonal precisions; Fisher's identity for the gradients.
-    """
-    return _integrate_states(chain)
-
-
-def condition_states(chain: GaussianChain) -> tuple[Canonical, Conditional]:
-    """Integrate all states out, and keep the distribution of each given the next one.
-
-    Args:
-        chain: The chain.
-
-    Returns:
-        The integral and its gradients, as `integrate_states`; and the conditionals, as `eliminate`.
-
-    Example:
-        >>> zero, step = jnp.zeros(1), jnp.array([[[1.0, -1.0], [-1.0, 1.0]]])
-        >>> start = Canonical(jnp.zeros(()), jnp.zeros(1), jnp.eye(1))
-        >>> none = Canonical(zero, zero[None], zero[None, None])
-        >>> walk = GaussianChain(start, none, Canonical(zero, jnp.zeros((1, 2)), step), length=2)
-        >>> print(f"{condition_states(walk)[1].gain[0, 0, 0]:.3f}")
-        0.500
     """
     return _condition_states(chain)
 
@@ -87,17 +68,6 @@ def _expected_change(moved: GaussianChain, found: ChainMoments) -> Canonical:
         total(expected_log(moved.unary, found.single())),
         total(expected_log(moved.pair, found.double())),
     )
-
-
-@jax.custom_jvp
-def _integrate_states(chain: GaussianChain) -> Canonical:
-    return _refined(chain).fine.border
-
-
-@_integrate_states.defjvp
-def _(primals: tuple[GaussianChain], tangents: tuple[GaussianChain]) -> tuple[Canonical, Canonical]:
-    found = _refined(*primals)
-    return found.fine.border, _expected_change(*tangents, found.moments())
 
 
 @jax.custom_jvp

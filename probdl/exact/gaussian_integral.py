@@ -46,6 +46,10 @@ class Conditional(NamedTuple):
         noise = jax.random.normal(key, mean.shape, mean.dtype)
         return mean + solve_upper(self.cholesky, noise[..., None])[..., 0]
 
+    def log_peak(self) -> Float[Array, "*batch"]:
+        """Return the logarithm of the density at its mean."""
+        return (log_determinant(self.cholesky) - self.offset.shape[-1] * math.log(2 * math.pi)) / 2
+
 
 class Regression(NamedTuple):
     """The distribution of some coordinates given the rest, by moments: N(gain rest + offset, covariance).

@@ -14,10 +14,10 @@ from jaxtyping import Array, Float
 
 from probdl.exact.block_tridiagonal import Factor
 from probdl.exact.cholesky import gram, inverse, log_determinant, solve_upper
-from probdl.exact.gaussian import Canonical, multiply
-from probdl.exact.gaussian_chain import repeated, total
-from probdl.exact.gaussian_elimination import Eliminated, chain_moments
-from probdl.exact.gaussian_integral import Conditional, Regression
+from probdl.exact.gaussian import Canonical
+from probdl.exact.gaussian_chain import repeated
+from probdl.exact.gaussian_elimination import Eliminated
+from probdl.exact.gaussian_integral import Conditional
 from probdl.exact.linear_recursion import vectors_backward
 
 
@@ -67,8 +67,8 @@ class RootChain:
         >>> start = Root(jnp.zeros(()), one[0], jnp.ones(1))
         >>> seen = Root(jnp.zeros(1), one, 3 * jnp.ones((1, 1)))
         >>> step = Root(jnp.zeros(1), jnp.array([[[-1.0, 1.0]]]), jnp.zeros((1, 1)))
-        >>> found = chain_moments(eliminate_roots(RootChain(start, seen, step, length=1)))
-        >>> print(f"{found.offset[0, 0]:.4f}")
+        >>> found = eliminate_roots(RootChain(start, seen, step, length=1))
+        >>> print(f"{found.steps.offset[0, 0]:.4f}")
         2.0000
     """
 
@@ -76,26 +76,6 @@ class RootChain:
     unary: Root
     pair: Root
     length: int
-
-
-def integrate_roots(chain: RootChain) -> Canonical:
-    """Integrate all states out, by orthogonal transformations.
-
-    Args:
-        chain: The chain.
-
-    Returns:
-        The integral as a potential of the border, as `integrate_states`, with the same gradients.
-
-    Example:
-        >>> one = jnp.ones((1, 1, 1))
-        >>> start = Root(jnp.zeros(()), one[0], jnp.zeros(1))
-        >>> seen = Root(jnp.zeros(1), one, jnp.zeros((1, 1)))
-        >>> step = Root(jnp.zeros(1), jnp.array([[[-1.0, 1.0]]]), jnp.zeros((1, 1)))
-        >>> print(f"{integrate_roots(RootChain(start, seen, step, length=1)).log_scale:.4f}")
-        0.5724
-    """
-    return _integrate_roots(chain)
 
 
 def eliminate_roots(chain: RootChain) -> Eliminated:
@@ -150,41 +130,6 @@ def eliminate_roots(chain: RootChain) -> Eliminated:
     steps = Conditional(-solved[..., :-1], solved[..., -1], root)
     shift = jnp.concatenate([solved[..., -1:], -solved[..., d:-1]], -1)
     return Eliminated(steps, border, vectors_backward(factor.gain, shift), factor)
-
-
-@jax.custom_jvp
-def _integrate_roots(chain: RootChain) -> Canonical:
-    return eliminate_roots(chain).border
-
-
-@_integrate_roots.defjvp
-def _(primals: tuple[RootChain], tangents: tuple[RootChain]) -> tuple[Canonical, Canonical]:
-    (chain,), (moved,) = primals, tangents
-    eliminated = eliminate_roots(chain)
-    found = chain_moments(eliminated)
-    parts = (
-        _expected_change(chain.first, moved.first, found.at_first()),
-        total(_expected_change(chain.unary, moved.unary, found.single())),
-        total(_expected_change(chain.pair, moved.pair, found.double())),
-    )
-    return eliminated.border, multiply(*parts)
-
-
-def _expected_change(root: Root, moved: Root, given: Regression) -> Canonical:
-    """Return the expected differential of the logarithm, as a function of the coordinates that are given."""
-    k = given.offset.shape[-1]
-    offset = given.offset[..., None]
-    rows, change = root.rows[..., :k], moved.rows[..., :k]
-    slope = rows @ given.gain + root.rows[..., k:]
-    slope_change = change @ given.gain + moved.rows[..., k:]
-    residual = rows @ offset - root.target[..., None]
-    residual_change = change @ offset - moved.target[..., None]
-    spread = (rows @ given.covariance * change).sum((-2, -1))
-    return Canonical(
-        moved.log_scale - (residual * residual_change).sum((-2, -1)) - spread,
-        -(gram(slope, residual_change) + gram(slope_change, residual))[..., 0],
-        gram(slope, slope_change) + gram(slope_change, slope),
-    )
 
 
 def _triangle(rows: Float[Array, "r n"]) -> Float[Array, "n n"]:

@@ -118,7 +118,7 @@ class Integral:
             arrays: The data.
             values: The other latents.
             extra: Further potentials.
-            operation: What happens to discrete variables.
+            operation: What happens to discrete and Gaussian variables.
 
         Returns:
             Logarithm of the integral, and each variable given those that were integrated later.

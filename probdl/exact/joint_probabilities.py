@@ -1,35 +1,31 @@
-"""Joint posterior probabilities of any discrete elements: the log evidence with each of their states held."""
+"""Joint posterior probabilities of any discrete elements, from what an elimination leaves of each."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from probdl.exact.entries import Entry, entries
-from probdl.exact.integral import Integral
+from probdl.exact.conditionals import ancestors, conditionals
+from probdl.exact.covariances import MOST_ELEMENTS
+from probdl.exact.elimination import TableElimination
+from probdl.exact.entries import Entry, entries, entry_at
+from probdl.exact.joint_by_states import joint_by_states
 from probdl.exact.solved import Solved
-from probdl.exact.variables import Kind
-from probdl.exact.weighing import log_evidence_weighed, scattered
-from probdl.program.bound import Arrays
+from probdl.exact.variables import Kind, Variable
+from probdl.exact.weighing import grouped
 from probdl.program.precision import Precision
 from probdl.program.states import finite_range
 
-MOST_STATES = 2**16
-MOST_ELEMENTS = 16  # more have more joint states than that
-AT_ONCE = 32
+SHOWN = 8
 
 
 def joint_probabilities(solved: Solved, names: Sequence[str]) -> tuple[list[Entry], Float[np.ndarray, ...]]:
-    r"""Return the joint posterior of discrete elements.
-
-    $p(s_1, \dots, s_k) \propto Z(s_1, \dots, s_k)$: an elimination for each of their joint states.
+    """Return the joint posterior of discrete elements.
 
     Args:
         solved: The model.
@@ -42,63 +38,121 @@ def joint_probabilities(solved: Solved, names: Sequence[str]) -> tuple[list[Entr
         SiteNotFound: If a name is that of no latent site.
         ValueError: If a site is not discrete, or if the table would be too large; it says how large.
     """
-    wanted = entries(solved.integral.variables, names, "joint", MOST_ELEMENTS)
-    for entry in wanted:
-        solved.variable(entry.variable.name, Kind.DISCRETE)
-    shape = [len(values_of(entry)) for entry in wanted]
-    if math.prod(shape) > MOST_STATES:
+    wanted = _wanted(solved, names, "joint")
+    shape, most = [len(values_of(entry)) for entry in wanted], solved.integral.max_table
+    if math.prod(shape) > most:
         raise ValueError(
-            f"Expected elements of at most {MOST_STATES} joint states; got {math.prod(shape)}, of "
-            f"{', '.join(entry.name for entry in wanted)}. Ask for fewer, or count draws of `sample`."
+            f"Expected elements of at most {most:,} joint states; got {math.prod(shape):,}, of "
+            f"{_shown(wanted)}. Ask for fewer, raise max_table, or count draws of `sample`."
         )
-    with Precision.DOUBLE.active():
-        logs = _log_evidences(
-            solved.integral,
-            tuple(entry.variable.name for entry in wanted),
-            solved.arrays,
-            jnp.array([entry.element for entry in wanted]),
-            tuple(jnp.asarray(_hits(entry)) for entry in wanted),
-            jnp.asarray(np.indices(shape).reshape(len(shape), -1).T),
-        )
-    logs = np.asarray(logs).reshape(shape)
-    if np.isnan(logs).any():
-        raise ValueError(
-            f"Expected joint probabilities of {', '.join(entry.name for entry in wanted)}; got NaN: given "
-            f"some of their states the evidence is no number. Check scales and covariances."
-        )
-    table = np.exp(logs - logs.max())
-    return wanted, table / table.sum()
+    if _given_points(solved, wanted):
+        return wanted, joint_by_states(solved, wanted, [values_of(entry) for entry in wanted])
+    found = _tables(solved, wanted)
+    return wanted, found.engine.marginal(found.tables, [entry.name for entry in wanted])
+
+
+def most_probable_states(solved: Solved, names: Sequence[str]) -> tuple[list[Entry], list[int]]:
+    """Return the values of discrete elements that are most probable together, all others summed out.
+
+    Args:
+        solved: The model.
+        names: Sites, elements or slices of discrete sites.
+
+    Returns:
+        The elements, and their values.
+
+    Raises:
+        SiteNotFound: If a name is that of no latent site.
+        ValueError: If a site is not discrete, or if a table would be too large; it says how large.
+    """
+    wanted = _wanted(solved, names, "most_probable")
+    if _given_points(solved, wanted):
+        table = joint_by_states(solved, wanted, [values_of(entry) for entry in wanted])
+        codes = list(map(int, np.unravel_index(int(np.argmax(table)), table.shape)))
+    else:
+        found = _tables(solved, wanted)
+        states = found.engine.most_probable(found.tables, variables=[entry.name for entry in wanted]).states
+        codes = [states[entry.name] for entry in wanted]
+    return wanted, [values_of(entry)[code] for entry, code in zip(wanted, codes, strict=True)]
+
+
+def _shown(wanted: Sequence[Entry]) -> str:
+    more = f" and {len(wanted) - SHOWN} more" if len(wanted) > SHOWN else ""
+    return ", ".join(entry.name for entry in wanted[:SHOWN]) + more
 
 
 def values_of(entry: Entry) -> range:
     """Return the values that an entry of a discrete site can have."""
-    return finite_range(entry.variable.site) or range(0)
+    return _values(entry.variable)
 
 
-def _hits(entry: Entry) -> np.ndarray:
-    """Return which states of the element have each value of the entry: (values, states)."""
-    variable = entry.variable
-    states = np.asarray(variable.states()).reshape(variable.size, -1)[:, entry.coordinate]
-    return np.array(values_of(entry))[:, None] == states
+def _values(variable: Variable) -> range:
+    return finite_range(variable.site) or range(0)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _log_evidences(
-    integral: Integral,
-    names: tuple[str, ...],
-    arrays: Arrays,
-    elements: Array,
-    hits: tuple[Array, ...],
-    rows: Array,
-) -> Array:
-    """Return the log evidence with the states of each row held, in nats."""
+def _wanted(solved: Solved, names: Sequence[str], where: str) -> list[Entry]:
+    wanted = entries(solved.integral.variables, names, where, MOST_ELEMENTS)
+    for entry in wanted:
+        solved.variable(entry.variable.name, Kind.DISCRETE)
+    return wanted
 
-    def once(row: Array) -> Array:
-        weights: dict[str, Array] = {}
-        for i, name in enumerate(names):
-            forbidden = jnp.where(hits[i][row[i]], 0.0, -jnp.inf)[None]
-            now = scattered(integral, name, elements[i : i + 1], forbidden)
-            weights[name] = weights[name] + now if name in weights else now
-        return log_evidence_weighed(integral, arrays, weights)
 
-    return lax.map(once, rows, batch_size=min(AT_ONCE, len(rows)))
+def _given_points(solved: Solved, wanted: Sequence[Entry]) -> bool:
+    """Whether elements are distributed given conjugate sites, which have no states to sum over."""
+    known = solved.integral.space.variables
+    names = ancestors(solved.found.steps, [entry.variable.name for entry in wanted])
+    return any(known[name].kind is Kind.CONJUGATE for name in names)
+
+
+class _Tables(NamedTuple):
+    """A product of tables over single entries, and an engine for it."""
+
+    engine: TableElimination
+    tables: list[np.ndarray]
+
+
+def _tables(solved: Solved, wanted: Sequence[Entry]) -> _Tables:
+    """Return tables whose product, summed over what is not wanted, is proportional to the joint posterior.
+
+    Raises:
+        ValueError: If an entry of them is no number.
+    """
+    known = solved.integral.space.variables
+    with Precision.DOUBLE.active():
+        numbers = {
+            name: jnp.array(sorted({entry.element for entry in group}))
+            for name, group in grouped(wanted).items()
+        }
+        groups = conditionals(solved.integral, solved.arrays, numbers)
+    sizes: dict[str, int] = {}
+    tables: dict[tuple, tuple[tuple[str, ...], np.ndarray]] = {}
+    for group in groups:
+        names = group.scope.names
+        for row, logs in zip(np.asarray(group.elements).tolist(), np.asarray(group.logs), strict=True):
+            if (names, *row) in tables:
+                continue
+            if np.isnan(logs).any():
+                raise ValueError(
+                    f"Expected joint probabilities of {_shown(wanted)}; got NaN: given some of their states "
+                    f"the evidence is no number. Check scales and covariances."
+                )
+            logs = logs[tuple(0 if number < 0 else slice(None) for number in row)]
+            elements = [(known[n], number) for n, number in zip(names, row, strict=True) if number >= 0]
+            scope = [label for variable, number in elements for label in _labels(variable, number)]
+            shape = [len(_values(v)) for v, _ in elements for _ in range(math.prod(v.local_shape))]
+            sizes |= dict(zip(scope, shape, strict=True))
+            tables[names, *row] = _without_repeats(scope, np.exp(logs - logs.max()).reshape(shape))
+    scopes = [scope for scope, _ in tables.values()]
+    engine = TableElimination(sizes, scopes, max_table=solved.integral.max_table)
+    return _Tables(engine, [table for _, table in tables.values()])
+
+
+def _labels(variable: Variable, element: int) -> list[str]:
+    """Return the names of the entries of an element."""
+    return [entry_at(variable, element, i).name for i in range(math.prod(variable.local_shape))]
+
+
+def _without_repeats(scope: Sequence[str], table: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return a table in which no variable has two axes: its diagonal along these."""
+    kept = list(dict.fromkeys(scope))
+    return tuple(kept), np.einsum(table, [kept.index(name) for name in scope], list(range(len(kept))))

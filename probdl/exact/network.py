@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from probdl.errors import SiteNotFound, some
@@ -126,6 +128,61 @@ class NetworkPosterior:
             self._check(name)
         return self._engine.marginal(self._tables, names, self.evidence)
 
+    def covariance(self, *names: str) -> Float[np.ndarray, "variable variable"]:
+        """Return the posterior covariance matrix of the codes of some variables.
+
+        Args:
+            *names: The variables, rows and columns in this order.
+
+        Returns:
+            The matrix; zero where a variable was observed.
+
+        Raises:
+            SiteNotFound: If one is no variable.
+            ValueError: If none is named, or one twice.
+        """
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"Expected different variables in covariance, one or more; got {list(names)}. Name each once."
+            )
+        means = np.array([self._mean(self.probabilities(name)) for name in names])
+        found = np.zeros((len(names), len(names)))
+        for row, name in enumerate(names):
+            for code, probability in enumerate(self.probabilities(name)):
+                if probability > 0 and name not in self.evidence:
+                    given = self._engine.infer(self._tables, {**self.evidence, name: code}).marginals
+                    away = [self._mean(given[other]) for other in names] - means
+                    found[row] += probability * (code - means[row]) * away
+        return (found + found.T) / 2
+
+    def distribution(self, name: str) -> dist.Distribution:
+        """Return the posterior of a variable as a NumPyro distribution, in JAX's precision.
+
+        Args:
+            name: The variable.
+
+        Returns:
+            A categorical distribution of its codes.
+
+        Raises:
+            SiteNotFound: If it is no variable.
+        """
+        return dist.CategoricalProbs(jnp.asarray(self.probabilities(name)))
+
+    def expected_statistics(self, name: str) -> Float[np.ndarray, " state"]:
+        """Return the posterior expectation of the sufficient statistics of a variable: its probabilities.
+
+        Args:
+            name: The variable.
+
+        Returns:
+            One number a state.
+
+        Raises:
+            SiteNotFound: If it is no variable.
+        """
+        return self.probabilities(name)
+
     def most_probable(self, names: Sequence[str] | None = None) -> dict[str, int]:
         """Return the most probable states.
 
@@ -165,6 +222,10 @@ class NetworkPosterior:
                 index = tuple(whole[axis] for axis in (*parents, name))
                 found = found + np.log(self.network.tables[name][index])
         return found
+
+    @staticmethod
+    def _mean(probabilities: np.ndarray) -> float:
+        return float(np.arange(len(probabilities)) @ probabilities)
 
     def _check(self, name: str) -> None:
         if name not in self.network.parents:

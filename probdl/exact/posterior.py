@@ -145,6 +145,8 @@ class ExactPosterior(Queries):
     def most_probable(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Return the most probable values of all latents together, or of some with the others summed out.
 
+        Where discrete and Gaussian latents are together, their joint density is highest there.
+
         Args:
             names: Discrete sites, elements or slices, as in `joint`; None for all latents.
 
@@ -154,18 +156,18 @@ class ExactPosterior(Queries):
         Raises:
             TypeError: If `names` is a string.
             SiteNotFound: If a name is that of no latent site.
-            ValueError: If nothing is named and discrete and continuous latents are mixed, for which no such
-                point is found by elimination; if what is named is not discrete, or has too many joint states.
+            ValueError: If nothing is named and a latent is conjugate, whose mode no elimination finds; if
+                what is named is not discrete, or a table would be too large.
         """
         if isinstance(names, str):
             raise TypeError(f"Expected names; got {names!r}. Write most_probable([{names!r}]).")
         if names is not None:
             return self._most_probable_of(names)
-        kinds = {v.kind for v in self.integral.variables}
-        if kinds not in ({Kind.DISCRETE}, {Kind.GAUSSIAN}):
+        conjugate = next((v.name for v in self.integral.variables if v.kind is Kind.CONJUGATE), None)
+        if conjugate is not None:
             raise ValueError(
-                "Expected latents that are all discrete, or all Gaussian; got both, or conjugate ones. Name "
-                "discrete ones, ask for `probabilities` and `mean`, or maximise model.target by hand."
+                f"Expected latents that are discrete or Gaussian; got '{conjugate}', which is conjugate. "
+                f"Name discrete ones, ask for `probabilities` and `mean`, or maximise model.target by hand."
             )
         with Precision.DOUBLE.active():
             found = most_probable(self.integral, self.arrays)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from probdl.exact.covariances import MOST_ELEMENTS, covariance
 from probdl.exact.entries import Entry, entries
-from probdl.exact.joint_probabilities import joint_probabilities, values_of
+from probdl.exact.joint_probabilities import joint_probabilities, most_probable_states
 from probdl.exact.marginal_distribution import marginal_distribution
 from probdl.exact.solved import Solved
 from probdl.exact.statistics import continuous_statistics, products_of_steps
@@ -73,7 +73,7 @@ class Queries(Solved, abc.ABC):
         Raises:
             SiteNotFound: If a name is that of no latent site.
             IndexError: If an index is outside its axis.
-            ValueError: If a site is not discrete, or if there are too many joint states to try each.
+            ValueError: If a site is not discrete, or if a table would have more entries than `max_table`.
         """
         return joint_probabilities(self, names)[1]
 
@@ -157,9 +157,7 @@ class Queries(Solved, abc.ABC):
 
     def _most_probable_of(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Return the values of discrete elements that are most probable together, by the name asked for."""
-        wanted, table = joint_probabilities(self, names)
-        codes = np.unravel_index(int(np.argmax(table)), table.shape)
-        best = [values_of(entry)[int(code)] for entry, code in zip(wanted, codes, strict=True)]
+        _, best = most_probable_states(self, names)
         found, start = {}, 0
         for name in names:
             own = entries(self.integral.variables, [name], "most_probable", MOST_ELEMENTS)

@@ -17,7 +17,7 @@ from probdl.exact.chain_steps import ChainStep, GaussianChainStep, log_maximum_o
 from probdl.exact.chains import chain_arrays, gaussian_chain
 from probdl.exact.conjugate_integral import integrated
 from probdl.exact.gaussian import Canonical
-from probdl.exact.gaussian_integral import MOST_NATS, integrate
+from probdl.exact.gaussian_integral import MOST_NATS, integrate, maximize
 from probdl.exact.joined import curvatures, joint_quadratic, joint_table, over_batch, quadratic
 from probdl.exact.local import NotIntegrable, Unaligned
 from probdl.exact.logarithms import log_sum
@@ -29,7 +29,7 @@ LOST = 1e-12  # of a curvature: of what is left when sharper terms cancel, four 
 
 
 class Operation(enum.Enum):
-    """What happens to a discrete variable that is removed."""
+    """What happens to a discrete or Gaussian variable that is removed."""
 
     SUM = "sum"
     MAXIMUM = "maximum"
@@ -55,7 +55,7 @@ class Sweep:
     Attributes:
         space: The variables.
         potentials: What is left.
-        operation: What happens to discrete variables.
+        operation: What happens to discrete and Gaussian variables.
         last: Variables that are removed when all others are.
         steps: What was removed so far.
         total: What no longer depends on any variable, in nats.
@@ -192,7 +192,8 @@ class Sweep:
         own = [ref for ref in others if ref.name == variable.name]
         others = [ref for ref in others if ref.name != variable.name]
         whole = joint_quadratic(self.space, touching, discrete, [*own, *others])
-        rest, conditional = integrate(whole, variable.size)
+        remove = integrate if self.operation is Operation.SUM else maximize
+        rest, conditional = remove(whole, variable.size)
         lost = jnp.abs(rest.log_scale - whole.log_scale) > MOST_NATS
         if others:
             lost |= self._is_lost(variable, touching, discrete, whole, rest)
@@ -242,6 +243,8 @@ class Sweep:
         else:
             border = [ref for ref in others if ref.name not in names]
             rest, steps = gaussian_chain(self.space, scan, names, touching, discrete, border)
+            if self.operation is Operation.MAXIMUM:
+                rest = rest._replace(log_scale=rest.log_scale + steps.log_peak().sum(-1))
             step = GaussianChainStep(self.space, names, scan, axes, tuple(discrete), tuple(border), steps)
             new = quadratic(axes, discrete, border, rest)
         self.potentials = [*kept, new]

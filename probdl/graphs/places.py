@@ -85,9 +85,33 @@ def _with_all_axes(site: Site) -> Site:
     return replace(site, axes=(*site.axes, *more))
 
 
-def _place(site: Site, parts: tuple[int, ...]) -> Place:
+def place_at(site: Site, at: tuple[int, ...]) -> Place:
+    """Return a number of the value of a site by where it is.
+
+    Args:
+        site: The site.
+        at: Its index into the value.
+
+    Returns:
+        The number, with its name.
+
+    Example:
+        >>> from probdl.program.sites import SiteKind
+        >>> axes = (("inner", 0), ("outer", 1))
+        >>> place_at(Site("x", SiteKind.LATENT, (3, 2), plates=("outer", "inner"), axes=axes), (2, 1)).name
+        'x[1,2]'
+    """
+    return Place(element_name(site.name, tuple(at[axis] for axis in _order(_with_all_axes(site)))), site, at)
+
+
+def _order(site: Site) -> list[int]:
+    """Return the axes in the order in which they are named."""
     axes = dict(site.axes)
     order = dict.fromkeys(name for name in (site.scan, *site.plates, *axes) if name is not None)
-    by_axis = dict(zip([axes[name] for name in order if name in axes], parts, strict=True))
+    return [axes[name] for name in order if name in axes]
+
+
+def _place(site: Site, parts: tuple[int, ...]) -> Place:
+    by_axis = dict(zip(_order(site), parts, strict=True))
     index = tuple(by_axis[axis] for axis in range(len(site.shape)))
     return Place(element_name(site.name, parts), site, index)

@@ -9,7 +9,7 @@ from scipy import integrate as quadrature
 
 from probdl.exact import cholesky as small
 from probdl.exact import gaussian_integral as verbs
-from probdl.exact.gaussian import Canonical, embed, multiply, shift
+from probdl.exact.gaussian import Canonical, multiply, shift
 from probdl.exact.gaussian_integral import Regression
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import close, integrated, random_potential
@@ -94,21 +94,13 @@ def test_a_maximum_is_attained_at_the_mean():
     assert potential.log_value(best.at[1].add(0.01)) < potential.log_value(best)
 
 
-def test_products_and_shifts_and_embeddings_have_the_values_that_they_should():
+def test_products_and_shifts_have_the_values_that_they_should():
     r = np.random.default_rng(2)
     a, b = random_potential(r, 2, (4,)), random_potential(r, 2)
     x = jnp.asarray(r.normal(size=(4, 5)))
     close(multiply(a, b).log_value(x[:, :2]), a.log_value(x[:, :2]) + b.log_value(x[:, :2]))
-    close(embed(a, [3, 1], 5).log_value(x), a.log_value(x[:, jnp.array([3, 1])]))
     by = jnp.asarray(r.normal(size=2))
     close(shift(a, by).log_value(x[:, :2] - by), a.log_value(x[:, :2]))
-
-
-@pytest.mark.parametrize("positions", [[0], [0, 0], [0, 3], [-1, 0]])
-def test_positions_that_do_not_fit_are_named(positions):
-    message = r"Expected 2 different positions from 0 to 2; got .* Give one position for each coordinate"
-    with pytest.raises(ValueError, match=message):
-        embed(random_potential(np.random.default_rng(0), 2), positions, 3)
 
 
 def test_only_the_symmetric_part_of_a_precision_counts():
@@ -166,7 +158,7 @@ def test_an_ill_scaled_but_proper_potential_passes():
 
 
 def test_a_likelihood_of_some_coordinates_leaves_the_others_free():
-    seen = embed(Canonical(jnp.zeros(()), jnp.ones(1), jnp.eye(1)), [0], 2)
+    seen = Canonical(jnp.zeros(()), jnp.array([1.0, 0.0]), jnp.diag(jnp.array([1.0, 0.0])))
     assert not is_proper(seen)
     rest, _ = integrate(seen, 1)
     close(rest.precision, np.zeros((1, 1)))

@@ -9,9 +9,14 @@ from probdl.exact import gaussian_smoothing
 from probdl.exact.gaussian import Canonical
 from probdl.exact.gaussian_chain import GaussianChain
 from probdl.exact.gaussian_elimination import eliminate as plainly
-from probdl.exact.gaussian_evidence import integrate_states as plainly_integrated
+from probdl.exact.gaussian_evidence import condition_states
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import close, dense, integrated, random_chain
+
+
+def plainly_integrated(chain):
+    return condition_states(chain)[0]
+
 
 eliminate, integrate_states = jax.jit(plainly), jax.jit(plainly_integrated)
 smooth, sample = jax.jit(gaussian_smoothing.smooth), jax.jit(gaussian_smoothing.sample)

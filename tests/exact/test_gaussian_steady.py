@@ -11,7 +11,7 @@ from probdl.exact import gaussian_steady
 from probdl.exact.block_tridiagonal import factorize
 from probdl.exact.gaussian import Canonical
 from probdl.exact.gaussian_chain import GaussianChain
-from probdl.exact.gaussian_evidence import integrate_states
+from probdl.exact.gaussian_evidence import condition_states
 from probdl.exact.gaussian_settling import BLOCK, MOST_BLOCKS, ROUNDINGS, settle
 from probdl.exact.gaussian_steady import SHORTEST
 from probdl.exact.linear_recursion import covariances_backward
@@ -224,9 +224,8 @@ def evidence_and_slope(scale):
     for form in (invariant, lambda chain: spread(invariant(chain))):
 
         def value(scale, form=form):
-            return integrate_states(
-                form(model._replace(transition_noise=scale[:, None]).chain(data))
-            ).log_scale
+            chain = form(model._replace(transition_noise=scale[:, None]).chain(data))
+            return condition_states(chain)[0].log_scale
 
         found.append(jax.value_and_grad(value)(scale))
     return found

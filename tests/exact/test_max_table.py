@@ -7,6 +7,7 @@ import numpyro.distributions as dist
 import pytest
 
 import probdl as pdl
+from tests.exact.test_network_posterior import grid
 
 
 def causes(count, *, plate=False):
@@ -68,21 +69,8 @@ def test_what_is_too_large_is_not_marginalised():
     assert "max_table=7" in pdl.Marginalized(max_table=7).applicable(model)
 
 
-def grid(rows=4):
-    """Binary variables that each read the one above and the one to the left."""
-    rng = np.random.default_rng(0)
-    names = [(i, j) for i in range(rows) for j in range(rows)]
-    parents = {at: [p for p in ((at[0] - 1, at[1]), (at[0], at[1] - 1)) if p in names] for at in names}
-    label = {at: f"x{at[0]}{at[1]}" for at in names}
-    return pdl.BayesianNetwork(
-        {label[at]: ("no", "yes") for at in names},
-        {label[at]: tuple(label[p] for p in parents[at]) for at in names},
-        {label[at]: rng.dirichlet([1.0, 1.0], [2] * len(parents[at])) for at in names},
-    )
-
-
 def test_a_network_holds_variables_in_turn():
-    model = pdl.Model(grid()).condition(x33=1)
+    model = pdl.Model(grid(4)).condition(x33=1)
     whole, held = pdl.exact_posterior(model), pdl.exact_posterior(model, max_table=8)
     assert (whole.cost.runs, held.cost.largest_table) == (1, 8)
     assert held.cost.runs > 1

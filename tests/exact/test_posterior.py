@@ -5,8 +5,10 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
+from probdl.exact.search import find
 from tests.exact import programs
 from tests.exact.brute_force import enumerate_discrete, mixed
 
@@ -102,6 +104,44 @@ def test_mixed_program(name):
         )
 
 
+def narrow(y):
+    """The state of less mass has the higher peak."""
+    z = numpyro.sample("z", dist.Bernoulli(0.5))
+    x = numpyro.sample("x", dist.Normal(0.0, jnp.where(z == 1, 0.05, 2.0)))
+    numpyro.sample("y", dist.Normal(x, 1.0), obs=y[0])
+
+
+def narrow_chain(y):
+    z = numpyro.sample("z", dist.Bernoulli(0.3))
+
+    def step(x, y_t):
+        x = numpyro.sample("x", dist.Normal(x, jnp.where(z == 1, 0.3, 1.0)))
+        numpyro.sample("y", dist.Normal(x, 1.0), obs=y_t)
+        return x, None
+
+    scan(step, 0.0, y)
+
+
+RISING = np.array([1.5, 1.0, 2.0, 1.2])
+HERE = {"narrow": pdl.Model(narrow, RISING), "narrow chain": pdl.Model(narrow_chain, RISING)}
+MODES = [*HERE, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
+
+
+@pytest.mark.parametrize("name", MODES)
+def test_the_most_probable_values_of_states_and_numbers(name):
+    """The mode of the highest of all Gaussian functions, one for each assignment of the states."""
+    model = HERE[name] if name in HERE else programs.MIXED[name].model
+    if find(model).rest:
+        pytest.skip("not exact")
+    gaussian = [site for site in model.latents if not model.sites[site].is_discrete]
+    exact, best = mixed(model, gaussian), pdl.exact_posterior(model).most_probable()
+    volume = np.linalg.slogdet(2 * np.pi * exact.covariances)[1] / 2
+    highest = (exact.discrete.log_joints - volume).max()
+    assert model.log_joint(best) == pytest.approx(highest, rel=ROUNDING)
+    if name in HERE:
+        assert best["z"] != exact.discrete.weights.argmax()
+
+
 @pytest.mark.parametrize("name", CONJUGATE)
 def test_conjugate_program(name):
     site, a, b = CONJUGATE[name]
@@ -157,10 +197,10 @@ REFUSED = {
         ValueError,
         "Expected a continuous site; got 'zone'",
     ),
-    "most probable of both": (
-        lambda: pdl.exact_posterior(BOTH).most_probable(),
+    "most probable of what is conjugate": (
+        lambda: pdl.exact_posterior(pdl.Model(mixed_rate, 3)).most_probable(),
         ValueError,
-        "Expected latents that are all discrete, or all Gaussian; got both",
+        "Expected latents that are discrete or Gaussian; got 'rate', which is conjugate",
     ),
     "nothing latent": (
         lambda: pdl.exact_posterior(BOTH.condition(zone=1, x=0.3)).log_evidence,

@@ -7,6 +7,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from numpyro.contrib.control_flow import scan
 from scipy.special import digamma
 
 import probdl as pdl
@@ -24,8 +25,12 @@ JOINT = {
     "of any support": ("one_of_each_support", "c", "d", "b"),
     "steps that go together": ("hmm_of_second_order", "z[1]", "z[4]"),
     "forbidden states": ("hmm_with_a_forbidden_transition", "z[0]", "z[3]"),
+    "chains side by side": ("coupled_hmm", "a[0]", "b[3]", "a[2]"),
+    "a chain given a regime": ("hmm_with_a_regime", "z[0]", "regime", "z[4]"),
+    "a grid": ("ising_of_an_array", "s[0,0]", "s[1,2]", "s[1,0]"),
+    "looked up": ("two_gathers", "a[0]", "b[1]", "a[1]"),
 }
-SLOW = {"across a scan", "across plates", "forbidden states", "of any support", "steps that go together"}
+SLOW = set(JOINT) - {"entries of vectors", "a scan of a plate", "a chain given a regime"}
 
 
 def cases(table, slow):
@@ -57,6 +62,70 @@ def test_joint_probabilities(name, names):
     assert tuple(int(best[element]) for element in elements) == states
 
 
+MOVES = np.array([[0.9, 0.07, 0.03], [0.1, 0.8, 0.1], [0.02, 0.08, 0.9]])
+LOCS = np.array([-2.0, 0.0, 3.0])
+
+
+def long_chain(y):
+    def step(z, y_t):
+        z = numpyro.sample("z", dist.Categorical(jnp.asarray(MOVES)[z]))
+        numpyro.sample("y", dist.Normal(jnp.asarray(LOCS)[z], 1.0), obs=y_t)
+        return z, None
+
+    scan(step, 0, y)
+
+
+def test_joint_of_distant_steps_of_a_long_chain():
+    """By messages from both ends, and powers of the steps between, in plain NumPy."""
+    length, steps = 20_000, (3, 4, 6, 15_000)
+    y = np.random.default_rng(1).normal(size=length) * 2.0
+    posterior = pdl.exact_posterior(pdl.Model(long_chain, y))
+    weights = np.exp(-0.5 * (y[:, None] - LOCS) ** 2)
+    ways = MOVES * weights[:, None, :]
+    expected, start = np.array([1.0, 0.0, 0.0]), 0
+    for end in (*steps, length - 1):
+        block = np.eye(3)
+        for t in range(start, end + 1):
+            block = block @ ways[t]
+            block /= block.max()
+        expected, start = expected[..., None] * block, end + 1
+    expected = expected[0].sum(-1)
+    found = posterior.joint(*(f"z[{t}]" for t in steps))
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-12)
+
+
+def test_as_many_elements_as_there_are():
+    posterior = pdl.exact_posterior(pdl.Model(coins, SEEN_COINS))
+    best = posterior.most_probable(["z"])["z"]
+    np.testing.assert_array_equal(best, posterior.probabilities("z").argmax(-1))
+    assert best.shape == (40,)
+
+
+def test_elements_given_a_conjugate_site():
+    """Of a beta distribution with five and four pseudo-counts: rising factorials."""
+    posterior = pdl.exact_posterior(pdl.Model(missing, np.array([1, 1, 0, 1])))
+    found, ones = posterior.joint("z"), np.indices((2, 2, 2)).sum(0)
+    expected = np.array([4 * 5 * 6, 5 * 4 * 5, 5 * 6 * 4, 5 * 6 * 7])[ones] / (9 * 10 * 11)
+    np.testing.assert_allclose(found, expected, atol=ROUNDING)
+    assert {name: int(code) for name, code in posterior.most_probable(["z[0]", "z[2]"]).items()} == {
+        "z[0]": 1,
+        "z[2]": 1,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["regime_of_a_chain", "mixture_with_noisy_readings", "switching_state_space"]
+)
+def test_joint_probabilities_beside_gaussian_sites(name):
+    model = programs.MIXED[name].model
+    posterior = pdl.exact_posterior(model)
+    sites = [n for n in model.latents if model.sites[n].is_discrete]
+    exact = mixed(model, [n for n in model.latents if n not in sites]).discrete
+    elements = posterior.elements(*sites)[-3:]
+    np.testing.assert_allclose(posterior.joint(*elements), exact.joint(*map(place, elements)), atol=ROUNDING)
+
+
 @pytest.mark.slow
 def test_the_most_probable_values_have_the_shape_of_what_was_asked():
     posterior = pdl.exact_posterior(programs.DISCRETE["crossed_plates"].model)
@@ -64,6 +133,23 @@ def test_the_most_probable_values_have_the_shape_of_what_was_asked():
     assert {name: value.shape for name, value in best.items()} == {"a": (3, 1), "b[1]": (), "b[0:1]": ()}
     whole = posterior.most_probable()
     assert set(whole) == {"a", "b"}
+
+
+def coins(y):
+    with numpyro.plate("n", len(y)):
+        z = numpyro.sample("z", dist.Bernoulli(0.3))
+        numpyro.sample("y", dist.Normal(1.0 * z, 1.0), obs=y)
+
+
+SEEN_COINS = np.random.default_rng(5).normal(1.0, 1.0, size=40)
+
+
+def missing(y):
+    p = numpyro.sample("p", dist.Beta(2.0, 3.0))
+    with numpyro.plate("n", 3):
+        numpyro.sample("z", dist.Bernoulli(p))
+    with numpyro.plate("m", len(y)):
+        numpyro.sample("y", dist.Bernoulli(p), obs=y)
 
 
 def total_covariance(model, gaussian):
@@ -342,10 +428,22 @@ def long(y, size=17):
         numpyro.sample("y", dist.Normal(z, 1.0), obs=y)
 
 
+def latent_beta():
+    p = numpyro.sample("p", dist.Beta(2.0, 3.0))
+    with numpyro.plate("n", 17):
+        numpyro.sample("z", dist.Bernoulli(p))
+
+
+def shared():
+    mode = numpyro.sample("mode", dist.Categorical(jnp.ones(3) / 3))
+    with numpyro.plate("n", 40):
+        numpyro.sample("z", dist.Bernoulli(jnp.array([0.2, 0.5, 0.7])[mode]))
+
+
 @functools.cache
 def solved(program):
-    data = {level: (Y,), long: (np.zeros(17),), heavy: (1.2,)}[program]
-    return pdl.exact_posterior(pdl.Model(program, *data))
+    data = {level: (Y,), long: (np.zeros(17),), heavy: (1.2,)}
+    return pdl.exact_posterior(pdl.Model(program, *data.get(program, ())))
 
 
 HMM = programs.DISCRETE["hmm"]
@@ -373,15 +471,20 @@ REFUSED = {
         ValueError,
         "Expected a discrete site; got 'mu'",
     ),
-    "too many elements": (
+    "too many states": (
         lambda: solved(long).joint("z"),
         ValueError,
-        "1 to 16 elements.*got 17",
+        r"at most 134,217,728 joint states; got \d.*, of z\[0\], .* and 9 more\. Ask for fewer, raise",
     ),
-    "too many states": (
-        lambda: solved(long).joint("z[:4]"),
+    "too many states given a number": (
+        lambda: solved(latent_beta).joint("z"),
         ValueError,
-        r"at most 65536 joint states; got 1048576, of z\[0\], z\[1\]",
+        r"at most 65536 joint states, which depend on conjugate sites; got 131072, of z\[0\]",
+    ),
+    "too many together": (
+        lambda: solved(shared).most_probable(["z"]),
+        ValueError,
+        r"Expected an elimination with tables of at most 134,217,728 entries; got one of 10\^12.*'z\[\d+\]'",
     ),
     "a mixture": (
         lambda: solved(heavy).distribution("mu"),
