@@ -77,7 +77,7 @@ def level() -> StateSpace:
     return StateSpace(*map(jnp.asarray, (one, 0.1 * one, zero, one, one, zero, zero, 10 * one)))
 
 
-def level_program(y=None, *, length):
+def level_program(y: Any, *, length: int) -> None:
     """Draw a local level, as a program; its `x_0` stands one step before the first one of the matrices."""
     start = numpyro.sample("x_0", dist.Normal(0.0, jnp.sqrt(9.9)))
 
@@ -89,15 +89,15 @@ def level_program(y=None, *, length):
     scan(step, start, y, length=length)
 
 
-def trend_program(y=None, *, length):
+def trend_program(y: Any, *, length: int) -> None:
     """Draw a local linear trend, as a program; its first step is drawn from the prior of the matrices."""
     covariance = jnp.diag(jnp.array([0.1, 1e-4]))
     turn = jnp.array([[1.0, 1.0], [0.0, 1.0]])
-    start = numpyro.sample("x_0", dist.MultivariateNormal(jnp.zeros(2), 10 * jnp.eye(2)))
+    start: Any = numpyro.sample("x_0", dist.MultivariateNormal(jnp.zeros(2), 10 * jnp.eye(2)))
     numpyro.sample("y_0", dist.Normal(start[0], 1.0), obs=y[0])
 
     def step(previous, seen):
-        now = numpyro.sample("x", dist.MultivariateNormal(turn @ previous, covariance))
+        now: Any = numpyro.sample("x", dist.MultivariateNormal(turn @ previous, covariance))
         numpyro.sample("y", dist.Normal(now[0], 1.0), obs=seen)
         return now, None
 
@@ -258,7 +258,8 @@ def by_components(words: str, variances: list[float], data: np.ndarray) -> Calla
     """Ask statsmodels as users do."""
     from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-    model: Any = UnobservedComponents(data[:, 0], words)
+    components: Any = UnobservedComponents
+    model = components(data[:, 0], words)
     size = len(variances) - 1
     model.ssm.initialize_known(np.zeros(size), 10 * np.eye(size))
     model.loglikelihood_burn = 0

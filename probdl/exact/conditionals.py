@@ -149,11 +149,13 @@ def _of_chain(space: Space, step: ChainStep, rows: Array, numbers: Mapping[str, 
 
     def table(row: tuple[tuple[Array, ...], Ends]) -> Array:
         place, ends = row
-        parts = [_at(x, place, states, rank) for x, rank in zip(terms, (3, 2), strict=True)]
+        transitions, emissions = (_at(x, place, states, rank) for x, rank in zip(terms, (3, 2), strict=True))
         total = jnp.where(ends.last, _at(totals, place, states, 0), 0)
         peak = total.max()
         total = total - jnp.where(jnp.isneginf(peak), 0, peak)
-        return segment(*parts, ends) - jnp.where(jnp.isneginf(total), 0, total)[..., None, None]
+        return (
+            segment(transitions, emissions, ends) - jnp.where(jnp.isneginf(total), 0, total)[..., None, None]
+        )
 
     ends = ends_of(chains, at[step.scan])
     sizes = [space.variables[name].size for name in step.names]

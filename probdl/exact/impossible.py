@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,30 @@ from probdl.program.sites import SiteKind
 MOST_OBSERVATIONS = 10**6
 
 Item = tuple[str, tuple[int, ...]]
+
+
+def check_possible(model: Model, log_evidence: float) -> None:
+    """Check that the observations have a density that is a positive number.
+
+    Raises:
+        ImpossibleEvidence: If they are impossible; it names a smallest set of them that is.
+        ValueError: If that is not found out, or if the density is no number.
+    """
+    if np.isfinite(log_evidence):
+        return
+    observed = ", ".join(f"'{name}'" for name, site in model.sites.items() if site.is_observed) or "nothing"
+    if log_evidence == -np.inf:
+        why = why_observations_are_impossible(model)
+        if why is not None:
+            raise why
+        raise ValueError(
+            f"Expected observations that are possible; got a log evidence of -inf: no values of the latents "
+            f"give {observed} together. Check the supports of these sites, or drop some observations."
+        )
+    raise ValueError(
+        f"Expected a log evidence that is a number; got {log_evidence}: a covariance is singular, or a "
+        f"distribution given {observed} is improper. Check scales and missing values."
+    )
 
 
 def why_observations_are_impossible(model: Model) -> ImpossibleEvidence | None:
@@ -45,7 +70,7 @@ def why_observations_are_impossible(model: Model) -> ImpossibleEvidence | None:
         integral, arrays = found.integral, masked.arrays(Precision.DOUBLE)
         names = sorted(asked)  # as the leaves of a dictionary are numbered
 
-        def possible(some: list[Item]) -> bool:
+        def possible(some: Sequence[Item]) -> bool:
             masks = {name: np.zeros(shapes[name], bool) for name in names}
             for name, place in some:
                 masks[name][place] = True

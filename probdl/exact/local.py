@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from probdl.exact.positions import one_position, over
 from probdl.exact.scan_equation import ScanEquation
 from probdl.exact.variables import Ref, Variable
 from probdl.exact.window import Window, windows
@@ -249,39 +250,6 @@ class Locals:
                 shifted = np.clip(np.arange(length) + position, 0, length - 1)
                 at.append((axis, over(shifted, (axis,), places)))
         return Ref(name, lag, tuple(at))
-
-
-def one_position(positions: Sequence[Position]) -> Position:
-    """Return the position that all reads share, or None if there is none."""
-    first = positions[0]
-    for other in positions[1:]:
-        same = (
-            np.array_equal(first, other)
-            if isinstance(first, np.ndarray) and isinstance(other, np.ndarray)
-            else type(first) is type(other) and first == other
-        )
-        if not same:
-            return None
-    return first
-
-
-def over(position: np.ndarray, axes: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """Arrange positions over the axes of a term, of length one where they are the same along one."""
-    position = compact(position)
-    order = [axes.index(name) for name in wanted if name in axes]
-    rest = [a for a in range(position.ndim) if a not in order]
-    moved = position.transpose([*order, *rest])
-    sizes = iter(moved.shape)
-    return moved.reshape([next(sizes) if name in axes else 1 for name in wanted])
-
-
-def compact(position: np.ndarray) -> np.ndarray:
-    """Return positions of length one along the axes along which they are the same."""
-    for axis in range(position.ndim):
-        first = position.take([0], axis)
-        if position.shape[axis] > 1 and (position == first).all():
-            position = first
-    return position
 
 
 def length_of(site: Site, name: str) -> int:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from probdl.errors import NotApplicable, some
 from probdl.exact.expectations import draws, most_probable
-from probdl.exact.impossible import why_observations_are_impossible
+from probdl.exact.impossible import check_possible
 from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.network import NetworkPosterior, network_posterior
 from probdl.exact.queries import Queries
@@ -256,27 +256,3 @@ def instead_of_summing(site: Site) -> str:
     if finite_range(site) is None:
         return "Observe it, or bound its support."
     return "Observe it, or make its plate smaller." if site.plates else "Observe it."
-
-
-def check_possible(model: Model, log_evidence: float) -> None:
-    """Check that the observations have a density that is a positive number.
-
-    Raises:
-        ImpossibleEvidence: If they are impossible; it names a smallest set of them that is.
-        ValueError: If that is not found out, or if the density is no number.
-    """
-    if np.isfinite(log_evidence):
-        return
-    observed = ", ".join(f"'{name}'" for name, site in model.sites.items() if site.is_observed) or "nothing"
-    if log_evidence == -np.inf:
-        why = why_observations_are_impossible(model)
-        if why is not None:
-            raise why
-        raise ValueError(
-            f"Expected observations that are possible; got a log evidence of -inf: no values of the latents "
-            f"give {observed} together. Check the supports of these sites, or drop some observations."
-        )
-    raise ValueError(
-        f"Expected a log evidence that is a number; got {log_evidence}: a covariance is singular, or a "
-        f"distribution given {observed} is improper. Check scales and missing values."
-    )

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.exact.limits import MOST_ENTRIES
-from probdl.exact.local import NotIntegrable, Unaligned, over
+from probdl.exact.local import NotIntegrable, Unaligned
+from probdl.exact.positions import over
 from probdl.exact.variables import Kind, Ref, Variable
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.exact.expectations import draws, log_evidence_of
+from probdl.exact.impossible import check_possible
 from probdl.exact.limits import MOST_ENTRIES
 from probdl.exact.network import NetworkPosterior, network_posterior
-from probdl.exact.posterior import check_possible
 from probdl.exact.search import Found, find
 from probdl.exact.variables import Kind
 from probdl.inference.assemble import provenance
