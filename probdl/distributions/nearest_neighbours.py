@@ -109,8 +109,8 @@ def conditional_mutual_information_of_draws(
             f"Expected as many draws of both; got {len(x)} and {len(other)}. Draw them together."
         )
     nothing = np.empty((len(x), 0), int)
-    first, second, given = (MixedDraws(nothing, points) for points in (x, y, z))
-    return information_of_mixed_draws(first, second, given, neighbours)
+    of_x, of_y, of_z = (MixedDraws(nothing, points) for points in (x, y, z))
+    return information_of_mixed_draws(of_x, of_y, of_z, neighbours)
 
 
 def kl_divergence_of_draws(first: ArrayLike, second: ArrayLike, neighbours: int = 3) -> float:
