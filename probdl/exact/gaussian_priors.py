@@ -69,13 +69,17 @@ class GaussianPriors:
         self._check_mean(own, step, gain, offset)
         gain, offset = gain[..., 0, :, :], offset[..., 0, :]
         spread = _spread(own, precision, None if by is None else self.space.variables[by.name])
-        centres = [np.array(v.centre or (0.0,) * v.size) for v in self._variables(step)]
+        read, drawn = self._variables(step), list(self.units)
+        centre = np.concatenate([*(v.origin for v in read), np.zeros(0)])
+        order = sorted(range(len(read)), key=lambda i: drawn.index(read[i].name))
+        ends = np.cumsum([0, *(v.size for v in read)])
+        columns = [j for i in order for j in range(ends[i], ends[i + 1])]
         return GaussianPrior(
-            offset + np.array(own.centre or 0.0) - gain @ np.concatenate([*centres, np.zeros(0)]),
-            gain,
+            offset + np.asarray(own.origin) - gain @ centre,
+            gain[..., columns],
             spread.root,
             spread.slopes,
-            tuple(Earlier.of(self.space, step.axes, ref) for ref in step.others),
+            tuple(Earlier.of(self.space, step.axes, step.others[i]) for i in order),
             None if by is None or spread.root is not None else Earlier.of(self.space, step.axes, by),
             spread.inverse,
             own.site.shape,

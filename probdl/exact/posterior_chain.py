@@ -18,7 +18,7 @@ from probdl.exact.marginal_distribution import is_bernoulli
 from probdl.exact.potential import Space
 from probdl.exact.solved import Solved
 from probdl.exact.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
-from probdl.exact.variables import Variable
+from probdl.exact.variables import Ref, Variable
 from probdl.program.bound import Arrays
 from probdl.program.precision import Precision
 from probdl.program.priors import Prior
@@ -57,7 +57,7 @@ def chain_of(solved: Solved, names: Sequence[str]) -> dict[str, Prior]:
             elif isinstance(step, ConjugateStep):
                 found[step.name] = _conjugate(space, step, own[0])
             elif isinstance(step, DiscreteStep):
-                found[step.name] = _table(space, step, own[0])
+                found[step.name] = _table(space, step, list(found), own[0])
     return found
 
 
@@ -87,20 +87,20 @@ def _conjugate(space: Space, step: ConjugateStep, natural: np.ndarray) -> Prior:
     return jax.tree.map(np.asarray, family.distribution(jax.numpy.asarray(whole.reshape(*shape, -1))))
 
 
-def _table(space: Space, step: DiscreteStep, logs: np.ndarray) -> TablePrior:
-    own, others = space.variables[step.name], [space.variables[ref.name] for ref in step.others]
-    ranges = [_values(variable) for variable in (*others, own)]
-    sizes = [len(values) for values in ranges]
-    whole = np.broadcast_to(logs, (*own.lengths, *sizes))
-    possible = whole > -np.inf
-    top = np.where(possible, whole, -np.inf).max(-1, keepdims=True)
-    weights = np.where(np.isfinite(top), np.exp(whole - np.where(np.isfinite(top), top, 0)), 1.0)
-    reads = tuple(Earlier.of(space, step.axes, ref) for ref in step.others)
+def _table(space: Space, step: DiscreteStep, drawn: Sequence[str], logs: np.ndarray) -> TablePrior:
+    own = space.variables[step.name]
+    values = [_values(space.variables[ref.name]) for ref in (*step.others, Ref(own.name))]
+    whole = np.broadcast_to(logs, (*own.lengths, *map(len, values)))
+    order = sorted(range(len(step.others)), key=lambda i: drawn.index(step.others[i].name))
+    lead = len(own.lengths)
+    whole = whole.transpose(*range(lead), *(lead + i for i in order), lead + len(order))
+    top = whole.max(-1, keepdims=True)
+    weights = np.exp(np.where(top > -np.inf, whole - np.where(top > -np.inf, top, 0), 0))
     return TablePrior(
         weights / weights.sum(-1, keepdims=True),
-        reads,
-        tuple(values.start for values in ranges[:-1]),
-        ranges[-1].start,
+        tuple(Earlier.of(space, step.axes, step.others[i]) for i in order),
+        tuple(values[i].start for i in order),
+        values[-1].start,
         is_bernoulli(own),
         own.site.shape,
     )

@@ -102,7 +102,9 @@ class Sweep:
         ready = [v for v in left.values() if v.name not in waits and self._is_ready(v)]
         continuous = [v for v in ready if v.kind is not Kind.DISCRETE]
         if ready:
-            best = min(continuous or ready, key=self._cost)
+            # What is declared last goes first of those kept to the end: priors are then drawn in one order.
+            candidates = (continuous or ready)[:: -1 if self.last and not waits else 1]
+            best = min(candidates, key=self._cost)
             self._remove(best)
             return (best.name,)
         for scan in self.space.lengths:
