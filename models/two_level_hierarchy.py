@@ -9,7 +9,8 @@ Ten batches, three casks of each, two assays of each cask:
 
 Plates lie within plates, and each level has a spread of its own. The assays are precise, 0.8, and casks of
 one batch differ much, by 2.9; whether batches differ beyond that, by 1.3, ten of them can hardly say. Casks
-are well known and drawn as they are; batches are not, and drawn as steps z from mu.
+are well known and drawn as they are; batches are not, and drawn as steps z from mu. The plan integrates both
+levels, and samples the three spreads alone.
 
 Source: Bishop & Bishop (2023), §11.1 (plates, priors on parameters). Data: data/pastes.csv, strength in
 percent; Davies & Goldsmith, Statistical Methods in Research and Production (1972), table 6.5. The three
@@ -23,8 +24,6 @@ import numpyro
 import numpyro.distributions as dist
 
 import probdl as pdl
-
-METHOD = pdl.NUTS(target_acceptance=0.95)
 
 
 def program(y=None, *, num_batches=10, num_casks=3, num_assays=2):

@@ -682,10 +682,8 @@ print("two pixels: ", pdl.d_separated(graph, "ink[0, 0]", "ink[0, 1]", given=eve
 print("two classes:", pdl.d_separated(graph, "ink[0, 0]", "ink[1, 0]", given=everything))
 
 # %%
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    result = pdl.infer(model, METHOD, key=0, progress=False)
-ink = result["ink"].mean(("chain", "draw")).transpose("pixel", "class").to_numpy()
+posterior = pdl.exact_posterior(model)  # a beta distribution for each pixel and class
+ink = posterior.mean("ink")
 fig, panels = plt.subplots(1, 3, figsize=(6, 2.2))
 for axes, name, means in zip(panels, naive_bayes.DIGITS, ink.T, strict=True):
     picture = axes.imshow(means.reshape(8, 8), cmap="Greys", vmin=0, vmax=1)
@@ -695,7 +693,7 @@ _ = fig.colorbar(picture, ax=panels, label="p(inked)", shrink=0.8)
 
 # %%
 further = naive_bayes.data(slice(100, None))
-frequency = result["frequency"].mean(("chain", "draw")).to_numpy()
+frequency = posterior.mean("frequency")
 x = further["inked"].T
 scores = x @ np.log(ink) + (1 - x) @ np.log(1 - ink) + np.log(frequency)
 names = np.array(naive_bayes.DIGITS)
