@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -23,12 +24,12 @@ class Ends(NamedTuple):
         last: Whether no later step is asked for, so that it goes to the end of the chain.
     """
 
-    before: Int[Array, ...]
-    step: Int[Array, ...]
-    last: Array
+    before: Int[Array | np.ndarray, ...]
+    step: Int[Array | np.ndarray, ...]
+    last: Array | np.ndarray
 
 
-def ends_of(chains: Int[Array, " row"], steps: Int[Array, " row"]) -> Ends:
+def ends_of(chains: Int[np.ndarray, " row"], steps: Int[np.ndarray, " row"]) -> Ends:
     """Return the segments that end at some steps of some chains.
 
     Args:
@@ -39,12 +40,12 @@ def ends_of(chains: Int[Array, " row"], steps: Int[Array, " row"]) -> Ends:
         The segments, in the same order.
 
     Example:
-        >>> [x.tolist() for x in ends_of(jnp.array([0, 0, 1]), jnp.array([5, 2, 3]))]
+        >>> [x.tolist() for x in ends_of(np.array([0, 0, 1]), np.array([5, 2, 3]))]
         [[2, -1, -1], [5, 2, 3], [True, False, True]]
     """
     same = chains[:, None] == chains
     earlier, later = same & (steps < steps[:, None]), same & (steps > steps[:, None])
-    return Ends(jnp.where(earlier, steps, -1).max(1), steps, ~later.any(1))
+    return Ends(np.where(earlier, steps, -1).max(1), steps, ~later.any(1))
 
 
 def segment(
@@ -104,7 +105,7 @@ def segment(
 
 
 def _loop(
-    start: Array | int, end: Array, step: Callable[[Array, Array], Array], logs: Array, rank: int
+    start: Array | np.ndarray | int, end: Array, step: Callable[[Array, Array], Array], logs: Array, rank: int
 ) -> Carry:
     """Repeat a step on logarithms; what they have in common is kept apart, so that they keep their digits."""
     axes = tuple(range(-rank, 0))

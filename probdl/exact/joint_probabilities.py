@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -118,17 +117,14 @@ def _tables(solved: Solved, wanted: Sequence[Entry]) -> _Tables:
         ValueError: If an entry of them is no number.
     """
     known = solved.integral.space.variables
+    numbers = {name: [entry.element for entry in group] for name, group in grouped(wanted).items()}
     with Precision.DOUBLE.active():
-        numbers = {
-            name: jnp.array(sorted({entry.element for entry in group}))
-            for name, group in grouped(wanted).items()
-        }
-        groups = conditionals(solved.integral, solved.arrays, numbers)
+        groups = conditionals(solved.summed, numbers)
     sizes: dict[str, int] = {}
     tables: dict[tuple, tuple[tuple[str, ...], np.ndarray]] = {}
     for group in groups:
-        names = group.scope.names
-        for row, logs in zip(np.asarray(group.elements).tolist(), np.asarray(group.logs), strict=True):
+        names = group.names
+        for row, logs in zip(group.elements.tolist(), group.logs, strict=True):
             if (names, *row) in tables:
                 continue
             if np.isnan(logs).any():

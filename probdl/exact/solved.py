@@ -6,9 +6,12 @@ import functools
 from dataclasses import dataclass
 
 from probdl.errors import SiteNotFound
+from probdl.exact.chain_steps import ChainStep
+from probdl.exact.conditionals import summed
 from probdl.exact.expectations import Expectations, Moments, expectations, moments
 from probdl.exact.integral import Integral
 from probdl.exact.search import Found
+from probdl.exact.steps import DiscreteStep
 from probdl.exact.variables import Kind, Variable
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
@@ -60,6 +63,12 @@ class Solved:
         """Moments of all latents, where some of them are conjugate."""
         with Precision.DOUBLE.active():
             return moments(self.integral, self.arrays)
+
+    @functools.cached_property
+    def summed(self) -> list[DiscreteStep | ChainStep]:
+        """How discrete latents are distributed given those that were summed out after them."""
+        with Precision.DOUBLE.active():
+            return summed(self.integral, self.arrays)
 
     def variable(self, name: str, *kinds: Kind) -> Variable:
         """Return what is integrated, by the name of its site.
