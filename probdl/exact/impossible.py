@@ -62,7 +62,8 @@ def why_observations_are_impossible(model: Model) -> ImpossibleEvidence | None:
     items: list[Item] = [(name, place) for name in asked for place in np.ndindex(shapes[name])]
     if len(items) > MOST_OBSERVATIONS:
         return None
-    masked = _masked(model, {name: np.ones(shape, bool) for name, shape in shapes.items()})
+    masks = {name: np.ones(shape, bool) for name, shape in shapes.items()}
+    masked = Masked(model.program, model.declarations.scan_of(masks)).model(masks, model.args, model)
     with Precision.DOUBLE.active():
         found = find(masked)
         if found.integral is None or found.rest:
@@ -81,14 +82,6 @@ def why_observations_are_impossible(model: Model) -> ImpossibleEvidence | None:
     if not conflict:
         return None
     return ImpossibleEvidence({_name(item): _value(model, item) for item in conflict})
-
-
-def _masked(model: Model, masks: dict[str, np.ndarray]) -> Model:
-    scans = model.declarations.scan_of(masks)
-    found = Model(Masked(model.program, scans), masks, *model.args, **model.kwargs)
-    if model.observed:
-        found = found.condition(**model.observed)
-    return found.do(**model.held) if model.held else found
 
 
 def _name(item: Item) -> str:

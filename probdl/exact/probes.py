@@ -97,8 +97,7 @@ def scaled(
         Values; a precision that goes with a mean is divided by the square of the unit.
 
     Example:
-        >>> from probdl.distributions.independent import IndependentFamily
-    from probdl.distributions.normal_gamma import NormalGammaFamily
+        >>> from probdl.distributions.normal_gamma import NormalGammaFamily
         >>> scaled(NormalGammaFamily(), np.ones((1, 2)), 10.0).tolist()
         [[10.0, 0.01]]
     """

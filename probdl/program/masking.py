@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from probdl.program.handlers import Everywhere, Message
+from probdl.program.wrapped import Wrapped
 
 
 class Mask(Everywhere):
@@ -20,7 +20,7 @@ class Mask(Everywhere):
 
 
 @dataclass(frozen=True)
-class Masked:
+class Masked(Wrapped):
     """A program whose first argument says, by site, which elements count.
 
     Attributes:
@@ -28,22 +28,10 @@ class Masked:
         scan_of: The scan that each masked site of one is in.
     """
 
-    program: Callable
     scan_of: tuple[tuple[str, str], ...] = ()
+    argument: ClassVar[str] = "masks"
 
-    @property
-    def __name__(self) -> str:
-        """Name of the program."""
-        return getattr(self.program, "__name__", type(self.program).__name__)
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """Its arguments: the masks, then those of the program."""
-        own = inspect.signature(self.program)
-        masks = inspect.Parameter("masks", inspect.Parameter.POSITIONAL_ONLY)
-        return own.replace(parameters=[masks, *own.parameters.values()])
-
-    def __call__(self, masks: Mapping[str, Any], /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, first: Mapping[str, Any], /, *args: Any, **kwargs: Any) -> Any:
         """Run the program."""
-        with Mask(None, masks, dict(self.scan_of)):
+        with Mask(None, first, dict(self.scan_of)):
             return self.program(*args, **kwargs)

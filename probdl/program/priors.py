@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpyro
 import numpyro.distributions as dist
@@ -16,6 +15,7 @@ from probdl.errors import SiteNotFound
 from probdl.program.handlers import Everywhere, Message
 from probdl.program.model import Model
 from probdl.program.sites import Site
+from probdl.program.wrapped import Wrapped
 
 
 class ConditionalPrior(Protocol):
@@ -83,7 +83,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class WithPriors:
+class WithPriors(Wrapped):
     """A program whose first argument gives the distributions of some sites, which are drawn first.
 
     Attributes:
@@ -91,26 +91,14 @@ class WithPriors:
         places: The sites, in the order in which they are drawn.
     """
 
-    program: Callable
     places: tuple[Place, ...]
+    argument: ClassVar[str] = "priors"
 
-    @property
-    def __name__(self) -> str:
-        """Name of the program."""
-        return getattr(self.program, "__name__", type(self.program).__name__)
-
-    @property
-    def __signature__(self) -> inspect.Signature:
-        """Its arguments: the priors, then those of the program."""
-        own = inspect.signature(self.program)
-        priors = inspect.Parameter("priors", inspect.Parameter.POSITIONAL_ONLY)
-        return own.replace(parameters=[priors, *own.parameters.values()])
-
-    def __call__(self, priors: Mapping[str, Prior], /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, first: Mapping[str, Prior], /, *args: Any, **kwargs: Any) -> Any:
         """Draw the sites, then run the program with their values."""
         values: dict[str, Array] = {}
         for place in self.places:
-            prior = priors[place.name]
+            prior = first[place.name]
             fn = prior if isinstance(prior, dist.Distribution) else prior.given(values)
             values[place.name] = place.draw(fn)
         with Drawn(None, values):
@@ -162,7 +150,4 @@ def with_priors(model: Model, /, **priors: Prior) -> Model:
     if isinstance(program, WithPriors):
         places += tuple(place for place in program.places if place.name not in priors)
         program, before, args = program.program, args[0], args[1:]
-    found = Model(WithPriors(program, places), {**before, **priors}, *args, **model.kwargs)
-    if model.observed:
-        found = found.condition(**model.observed)
-    return found.do(**model.held) if model.held else found
+    return WithPriors(program, places).model({**before, **priors}, args, model)

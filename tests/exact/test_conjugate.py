@@ -11,6 +11,7 @@ import pytest
 from numpyro.distributions import constraints
 
 from probdl.distributions.families import family_of
+from probdl.distributions.independent import IndependentFamily
 from probdl.distributions.matrices import InverseWishartFamily, WishartFamily
 from probdl.distributions.normal_gamma import NormalGamma, NormalGammaFamily
 from probdl.distributions.positive import GammaFamily, InverseGammaFamily, LogNormalFamily
@@ -298,7 +299,9 @@ def test_candidates_follow_the_support():
     assert candidates(constraints.simplex, (4,)) == (DirichletFamily(4),)
     assert candidates(constraints.real, ()) == (NormalFamily(),)
     assert candidates(constraints.positive_integer, ()) == ()
-    assert candidates(constraints.real, (3,)) == ()
+    assert candidates(constraints.positive_integer, (3,)) == ()
+    assert candidates(constraints.unit_interval, (3, 2)) == (IndependentFamily(BetaFamily(), (3, 2)),)
+    assert candidates(constraints.simplex, (3, 4)) == (IndependentFamily(DirichletFamily(4), (3,)),)
 
 
 @pytest.mark.parametrize("name", ["gamma, Poisson", "normal, normal"])

@@ -343,7 +343,7 @@ REASONS = {
     "elements in no plate": (alone, r"it has 10\^9 joint states: elements that are in no plate go together"),
     "a bound that is latent": (dependent, r"its support depends on other sites \(Binomial"),
     "vectors of counts": (vector, r"vectors of counts, which are not enumerated \(Multinomial"),
-    "a singular covariance": (singular, "is a covariance singular"),
+    "a singular covariance": (singular, "as where a covariance is singular"),
 }
 
 
