@@ -27,7 +27,7 @@ from hmmlearn.hmm import CategoricalHMM, GaussianHMM  # pyright: ignore[reportMi
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.exact.chain import smooth
+from probdl.exact.chains.chain import smooth
 
 LENGTHS, STATES, SYMBOLS = (1_000, 10_000, 100_000), (4, 16, 64), 8
 MOST_REPEATS, LONGEST = 30, 1.5

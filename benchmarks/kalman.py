@@ -28,10 +28,10 @@ import numpyro.distributions as dist
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.exact import state_space
-from probdl.exact.gaussian_root import eliminate_roots
-from probdl.exact.gaussian_smoothing import smooth
-from probdl.exact.state_space import StateSpace
+from probdl.exact.gaussians import state_space
+from probdl.exact.gaussians.gaussian_root import eliminate_roots
+from probdl.exact.gaussians.gaussian_smoothing import smooth
+from probdl.exact.gaussians.state_space import StateSpace
 from probdl.program.precision import Precision
 
 LENGTHS = (100, 1_000, 10_000, 100_000)

@@ -28,7 +28,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import probdl as pdl
-from probdl.exact.elimination import TableElimination
+from probdl.exact.tables.elimination import TableElimination
 from probdl.program.bayesian_network import BayesianNetwork
 
 NAMES = (

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from probdl.distributions.nearest_neighbours import differential_entropy, mutual_information_of_draws
     from probdl.distributions.periodic import circular_summary, fit_von_mises
     from probdl.errors import CyclicGraph, NotApplicable, SiteNotFound
-    from probdl.exact.contradiction import ImpossibleEvidence
-    from probdl.exact.elimination import TableElimination
-    from probdl.exact.posterior import ExactPosterior, exact_posterior
-    from probdl.exact.state_space import StateSpace, kalman_smoother
-    from probdl.exact.updating import updated
+    from probdl.exact.gaussians.state_space import StateSpace, kalman_smoother
+    from probdl.exact.posteriors.posterior import ExactPosterior, exact_posterior
+    from probdl.exact.posteriors.updating import updated
+    from probdl.exact.tables.contradiction import ImpossibleEvidence
+    from probdl.exact.tables.elimination import TableElimination
     from probdl.graphs.adjustment import adjustment_sets, is_adjustment_set, smallest_adjustment_set
     from probdl.graphs.backdoor import backdoor_sets, is_backdoor_set, smallest_backdoor_set
     from probdl.graphs.bif import read_bif, to_bif
@@ -93,11 +93,11 @@ _NAMES = {
     "probdl.distributions.nearest_neighbours": "differential_entropy mutual_information_of_draws",
     "probdl.distributions.periodic": "circular_summary fit_von_mises",
     "probdl.errors": "CyclicGraph NotApplicable SiteNotFound",
-    "probdl.exact.contradiction": "ImpossibleEvidence",
-    "probdl.exact.elimination": "TableElimination",
-    "probdl.exact.posterior": "ExactPosterior exact_posterior",
-    "probdl.exact.state_space": "StateSpace kalman_smoother",
-    "probdl.exact.updating": "updated",
+    "probdl.exact.tables.contradiction": "ImpossibleEvidence",
+    "probdl.exact.tables.elimination": "TableElimination",
+    "probdl.exact.posteriors.posterior": "ExactPosterior exact_posterior",
+    "probdl.exact.gaussians.state_space": "StateSpace kalman_smoother",
+    "probdl.exact.posteriors.updating": "updated",
     "probdl.graphs.adjustment": "adjustment_sets is_adjustment_set smallest_adjustment_set",
     "probdl.graphs.backdoor": "backdoor_sets is_backdoor_set smallest_backdoor_set",
     "probdl.graphs.bif": "read_bif to_bif",

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from probdl.exact.expectations import draws, log_evidence_of
-from probdl.exact.impossible import check_possible
-from probdl.exact.limits import MOST_ENTRIES
-from probdl.exact.network import NetworkPosterior, network_posterior
-from probdl.exact.search import Found, find
-from probdl.exact.variables import Kind
+from probdl.exact.posteriors.impossible import check_possible
+from probdl.exact.programs.expectations import draws, log_evidence_of
+from probdl.exact.programs.search import Found, find
+from probdl.exact.programs.variables import Kind
+from probdl.exact.tables.limits import MOST_ENTRIES
+from probdl.exact.tables.network import NetworkPosterior, network_posterior
 from probdl.inference.assemble import provenance
 from probdl.inference.destination import destination
 from probdl.inference.diagnostics import diagnose

@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Float
 
 from probdl.distributions.gaussian import GaussianVector
-from probdl.exact.covariances import MOST_ELEMENTS
-from probdl.exact.entries import entries
-from probdl.exact.joint_probabilities import joint_probabilities, values_of
-from probdl.exact.network import NetworkPosterior
-from probdl.exact.posterior import ExactPosterior
-from probdl.exact.variables import Kind
+from probdl.exact.posteriors.covariances import MOST_ELEMENTS
+from probdl.exact.posteriors.entries import entries
+from probdl.exact.posteriors.joint_probabilities import joint_probabilities, values_of
+from probdl.exact.posteriors.posterior import ExactPosterior
+from probdl.exact.programs.variables import Kind
+from probdl.exact.tables.network import NetworkPosterior
 from probdl.inference.elements import drawn
 from probdl.inference.joints import DiscreteJoint, GaussianJoint, Joint, SampledJoint
 from probdl.inference.mixed_joint import MixedJoint
@@ -50,7 +50,7 @@ def entropy_of(source: Source, *names: str) -> float:
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
-        >>> from probdl.exact.posterior import exact_posterior
+        >>> from probdl.exact.posteriors.posterior import exact_posterior
         >>> from probdl.program.model import Model
         >>> def coins():
         ...     with numpyro.plate("coin", 3):
@@ -94,7 +94,7 @@ def mutual_information_of(
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
-        >>> from probdl.exact.posterior import exact_posterior
+        >>> from probdl.exact.posteriors.posterior import exact_posterior
         >>> from probdl.program.model import Model
         >>> def program():
         ...     a = numpyro.sample("a", dist.Normal(0.0, 1.0))
@@ -147,7 +147,7 @@ def kl_divergence_of(source: Source, other: Source, *names: str) -> float:
 
     Example:
         >>> import numpyro, numpyro.distributions as dist
-        >>> from probdl.exact.posterior import exact_posterior
+        >>> from probdl.exact.posteriors.posterior import exact_posterior
         >>> from probdl.program.model import Model
         >>> def program(y=None):
         ...     x = numpyro.sample("x", dist.Bernoulli(0.5))

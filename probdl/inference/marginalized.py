@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from jaxtyping import Array
 
 from probdl.errors import SiteNotFound
-from probdl.exact.limits import MOST_ENTRIES
-from probdl.exact.marginal_density import MarginalDensity
-from probdl.exact.search import Found, find
+from probdl.exact.programs.marginal_density import MarginalDensity
+from probdl.exact.programs.search import Found, find
+from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.driver import drive
 from probdl.inference.mcmc.markov_chain import MarkovChain, at_least
 from probdl.inference.mcmc.nuts import NUTS

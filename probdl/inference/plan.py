@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 
 from probdl.errors import NotApplicable
-from probdl.exact.chain_steps import ChainStep, GaussianChainStep
-from probdl.exact.cost import operations
-from probdl.exact.network import network_posterior
-from probdl.exact.posterior import instead_of_summing
-from probdl.exact.search import Found
-from probdl.exact.variables import Kind
+from probdl.exact.posteriors.posterior import instead_of_summing
+from probdl.exact.programs.chain_steps import ChainStep, GaussianChainStep
+from probdl.exact.programs.cost import operations
+from probdl.exact.programs.search import Found
+from probdl.exact.programs.variables import Kind
+from probdl.exact.tables.network import network_posterior
 from probdl.inference.exact import Exact
 from probdl.inference.marginalized import Marginalized
 from probdl.inference.mcmc.nuts import NUTS

@@ -23,7 +23,7 @@ class Wrapped(abc.ABC):
     argument: ClassVar[str]
 
     @property
-    def __name__(self) -> str:
+    def __name__(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Name of the program."""
         return getattr(self.program, "__name__", type(self.program).__name__)
 

@@ -5,8 +5,8 @@ import itertools
 import jax.numpy as jnp
 import numpy as np
 
-from probdl.exact.gaussian import Canonical
-from probdl.exact.gaussian_chain import GaussianChain
+from probdl.exact.gaussians.gaussian import Canonical
+from probdl.exact.gaussians.gaussian_chain import GaussianChain
 
 EPS = np.finfo(float).eps
 

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from probdl.exact.search import Found, find
-from probdl.exact.variables import Kind
+from probdl.exact.programs.search import Found, find
+from probdl.exact.programs.variables import Kind
 from probdl.program.precision import Precision
 from tests.exact.brute_force import mixed, prior_draws, states_of
 

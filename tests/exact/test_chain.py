@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from jax.extend.core import ClosedJaxpr, Jaxpr
 
-from probdl.exact.chain import _quick, _smooth, filtered, log_normalizer, smooth
-from probdl.exact.chain_logarithms import smoothed_in_logs
-from probdl.exact.chain_messages import Associative
-from probdl.exact.chain_paths import most_probable, sample
-from probdl.exact.chain_sweeps import Sequential
+from probdl.exact.chains.chain import _quick, _smooth, filtered, log_normalizer, smooth
+from probdl.exact.chains.chain_logarithms import smoothed_in_logs
+from probdl.exact.chains.chain_messages import Associative
+from probdl.exact.chains.chain_paths import most_probable, sample
+from probdl.exact.chains.chain_sweeps import Sequential
 from probdl.program.precision import Precision
 
 EPS = np.finfo(np.float64).eps

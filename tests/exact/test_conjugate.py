@@ -18,9 +18,9 @@ from probdl.distributions.positive import GammaFamily, InverseGammaFamily, LogNo
 from probdl.distributions.real import NormalFamily, VonMisesFamily
 from probdl.distributions.simplex import BetaFamily, DirichletFamily
 from probdl.distributions.vectors import MultivariateNormalFamily
-from probdl.exact.certificate import candidates, certify
-from probdl.exact.conjugate import interpolation, solve
-from probdl.exact.conjugate_integral import integrated
+from probdl.exact.conjugacy.certificate import candidates, certify
+from probdl.exact.conjugacy.conjugate import interpolation, solve
+from probdl.exact.conjugacy.conjugate_integral import integrated
 from probdl.program.precision import Precision
 
 ELEMENTS = 3

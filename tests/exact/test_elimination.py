@@ -8,9 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from probdl.exact.answers import MostProbable
-from probdl.exact.contradiction import ImpossibleEvidence
-from probdl.exact.elimination import TableElimination
+from probdl.exact.tables.answers import MostProbable
+from probdl.exact.tables.contradiction import ImpossibleEvidence
+from probdl.exact.tables.elimination import TableElimination
 
 SEEDS = st.integers(0, 2**32 - 1)
 ROUNDING = 1e-12

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import probdl as pdl
-from probdl.exact.elimination import TableElimination
+from probdl.exact.tables.elimination import TableElimination
 from probdl.program.precision import Precision
 from tests.exact.test_elimination import ROUNDING, random_case
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from probdl.exact.contraction import Matrices, contraction, summation
-from probdl.exact.elimination import TableElimination
-from probdl.exact.order import members, neighbours, summation_order
-from probdl.exact.plan import make_plan
-from probdl.exact.plans import MOST_PLANS
-from probdl.exact.restriction import relevant
-from probdl.exact.schedule import make_schedule
+from probdl.exact.tables.contraction import Matrices, contraction, summation
+from probdl.exact.tables.elimination import TableElimination
+from probdl.exact.tables.order import members, neighbours, summation_order
+from probdl.exact.tables.plan import make_plan
+from probdl.exact.tables.plans import MOST_PLANS
+from probdl.exact.tables.restriction import relevant
+from probdl.exact.tables.schedule import make_schedule
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -271,7 +271,7 @@ def planned(monkeypatch):
     """What is planned from now on."""
     found = []
     plan = make_plan
-    monkeypatch.setattr("probdl.exact.prepared.make_plan", lambda *a: found.append(a) or plan(*a))
+    monkeypatch.setattr("probdl.exact.tables.prepared.make_plan", lambda *a: found.append(a) or plan(*a))
     return found
 
 
@@ -309,7 +309,7 @@ def test_other_observations_need_no_other_plan_until_they_are_met_again(planned)
 
 
 def test_a_dear_plan_for_no_observation_is_not_used(planned, monkeypatch):
-    monkeypatch.setattr("probdl.exact.plans.CHEAP", 0)
+    monkeypatch.setattr("probdl.exact.tables.plans.CHEAP", 0)
     engine = TableElimination(dict.fromkeys("abc", 2), [("a", "b"), ("b", "c")])
     for name in "abc":
         engine.infer([np.ones((2, 2))] * 2, {name: 1})

@@ -9,8 +9,8 @@ from scipy import integrate as quadrature
 
 from probdl.exact import cholesky as small
 from probdl.exact import gaussian_integral as verbs
-from probdl.exact.gaussian import Canonical, multiply, shift
-from probdl.exact.gaussian_integral import Regression
+from probdl.exact.gaussians.gaussian import Canonical, multiply, shift
+from probdl.exact.gaussians.gaussian_integral import Regression
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import close, integrated, random_potential
 

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from probdl.exact import gaussian_smoothing
-from probdl.exact.gaussian import Canonical
-from probdl.exact.gaussian_chain import GaussianChain
-from probdl.exact.gaussian_elimination import eliminate as plainly
-from probdl.exact.gaussian_evidence import condition_states
+from probdl.exact.gaussians import gaussian_smoothing
+from probdl.exact.gaussians.gaussian import Canonical
+from probdl.exact.gaussians.gaussian_chain import GaussianChain
+from probdl.exact.gaussians.gaussian_elimination import eliminate as plainly
+from probdl.exact.gaussians.gaussian_evidence import condition_states
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import close, dense, integrated, random_chain
 

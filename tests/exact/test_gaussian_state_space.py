@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from probdl.exact import gaussian_root, state_space
-from probdl.exact.gaussian_elimination import eliminate
-from probdl.exact.gaussian_evidence import condition_states
-from probdl.exact.gaussian_root import Root, RootChain
-from probdl.exact.gaussian_smoothing import conditional_mean, smooth
-from probdl.exact.state_space import StateSpace
+from probdl.exact.gaussians import gaussian_root, state_space
+from probdl.exact.gaussians.gaussian_elimination import eliminate
+from probdl.exact.gaussians.gaussian_evidence import condition_states
+from probdl.exact.gaussians.gaussian_root import Root, RootChain
+from probdl.exact.gaussians.gaussian_smoothing import conditional_mean, smooth
+from probdl.exact.gaussians.state_space import StateSpace
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import EPS, close, dense, integrated
 

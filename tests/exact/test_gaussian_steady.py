@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from probdl.exact import gaussian_steady
-from probdl.exact.block_tridiagonal import factorize
-from probdl.exact.gaussian import Canonical
-from probdl.exact.gaussian_chain import GaussianChain
-from probdl.exact.gaussian_evidence import condition_states
-from probdl.exact.gaussian_settling import BLOCK, MOST_BLOCKS, ROUNDINGS, settle
-from probdl.exact.gaussian_steady import SHORTEST
-from probdl.exact.linear_recursion import covariances_backward
-from probdl.exact.state_space import StateSpace, kalman_smoother
+from probdl.exact.gaussians import gaussian_steady
+from probdl.exact.gaussians.block_tridiagonal import factorize
+from probdl.exact.gaussians.gaussian import Canonical
+from probdl.exact.gaussians.gaussian_chain import GaussianChain
+from probdl.exact.gaussians.gaussian_evidence import condition_states
+from probdl.exact.gaussians.gaussian_settling import BLOCK, MOST_BLOCKS, ROUNDINGS, settle
+from probdl.exact.gaussians.gaussian_steady import SHORTEST
+from probdl.exact.gaussians.linear_recursion import covariances_backward
+from probdl.exact.gaussians.state_space import StateSpace, kalman_smoother
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import EPS, close
 

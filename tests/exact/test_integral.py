@@ -9,8 +9,8 @@ import pytest
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.exact.search import find
-from probdl.exact.variables import Kind
+from probdl.exact.programs.search import find
+from probdl.exact.programs.variables import Kind
 from probdl.program.precision import Precision
 from tests.exact.brute_force import by_ratio, mixed
 from tests.exact.integrals import (

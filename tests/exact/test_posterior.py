@@ -8,7 +8,7 @@ import pytest
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.exact.search import find
+from probdl.exact.programs.search import find
 from tests.exact import programs
 from tests.exact.brute_force import enumerate_discrete, mixed
 

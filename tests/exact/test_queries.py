@@ -11,7 +11,7 @@ from numpyro.contrib.control_flow import scan
 from scipy.special import digamma
 
 import probdl as pdl
-from probdl.exact.updating import updated
+from probdl.exact.posteriors.updating import updated
 from tests.exact import programs
 from tests.exact.brute_force import enumerate_discrete, mixed
 

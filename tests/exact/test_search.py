@@ -12,8 +12,8 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 
 import probdl as pdl
-from probdl.exact.search import find
-from probdl.exact.variables import Kind
+from probdl.exact.programs.search import find
+from probdl.exact.programs.variables import Kind
 from tests.exact import programs
 from tests.exact.integrals import ROUNDING, kinds_of, log_density, search
 from tests.exact.programs import CONJUGATE, DISCRETE, GAUSSIAN, MIXED, NOT_EXACT, Y6

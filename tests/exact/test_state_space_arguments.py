@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from probdl.exact.gaussian_steady import SHORTEST
-from probdl.exact.innovations import smooth_by_innovations
-from probdl.exact.state_space import StateSpace, kalman_smoother
+from probdl.exact.gaussians.gaussian_steady import SHORTEST
+from probdl.exact.gaussians.innovations import smooth_by_innovations
+from probdl.exact.gaussians.state_space import StateSpace, kalman_smoother
 from probdl.program.precision import Precision
 from tests.exact.gaussian_oracle import EPS
 from tests.exact.test_gaussian_state_space import joint, random_model

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import gammaln
 
 import probdl as pdl
-from probdl.exact.search import find
+from probdl.exact.programs.search import find
 from tests.exact.integrals import log_density
 
 SEEN = np.array([0.3, -0.2, 1.0, 2.0])

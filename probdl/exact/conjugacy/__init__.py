@@ -1,0 +1,1 @@
+"""Which sites are conjugate, and integrals over them."""

@@ -1,0 +1,1 @@
+"""Gaussian potentials, their chains, and state-space models."""

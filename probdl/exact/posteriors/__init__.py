@@ -1,0 +1,1 @@
+"""Posteriors without sampling error, and what can be asked of them."""

@@ -1,0 +1,1 @@
+"""Integrals of programs over some of their latents: what can be integrated, and how."""

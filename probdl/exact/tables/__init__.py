@@ -1,0 +1,1 @@
+"""Exact answers from tables in NumPy: networks, any set of variables, new evidence without a new plan."""
