@@ -276,6 +276,7 @@ def test_the_numbers_of_the_earthquakes_are_those_in_print():
     assert f"{stats.poisson.logpmf(counts, counts.mean()).sum():.3f}" == "-391.919"
 
 
+@pytest.mark.slow
 def test_the_chain_of_the_earthquakes_is_summed_out_as_by_the_forward_recursion():
     known = {"rise": np.diff(RATES, prepend=0), "transition": TRANSITION}
     posterior = pdl.exact_posterior(load("hidden_markov").model().condition(**known))
@@ -285,6 +286,7 @@ def test_the_chain_of_the_earthquakes_is_summed_out_as_by_the_forward_recursion(
     np.testing.assert_allclose(posterior.probabilities("z"), marginals, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_level_of_the_nile_is_that_of_one_joint_gaussian():
     module, sigmas = load("nile"), np.array([38.33, 122.88])
     flow = module.data()["y"]

@@ -154,6 +154,7 @@ def test_what_underflows_is_found(name, algorithm):
     close([log_normalizer(*chain, algorithm=algorithm)], expected[:1], chain)
 
 
+@pytest.mark.slow
 def test_what_underflows_between_two_steps_is_found():
     """The third state can neither be reached nor left: only products of matrices see how good it is."""
     emissions = np.zeros((6, 3))
@@ -187,6 +188,7 @@ def test_the_gradient_is_the_marginals(shared, algorithm):
         close([value, initial, transitions, emissions], [total, states[0], pairs, states], chain)
 
 
+@pytest.mark.slow
 def test_the_gradient_by_parameters_is_that_of_differences():
     x = jnp.array([0.3, -1.0, 2.0, 1.4, 0.1])
 
@@ -204,6 +206,7 @@ def test_the_gradient_by_parameters_is_that_of_differences():
     assert abs(slope - difference) < 100 * step**2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_batch_is_each_chain_alone(shared):
     batch = chains(3, 4, shared=shared, count=16)
@@ -387,6 +390,7 @@ def test_the_second_call_compiles_nothing():
     assert _smooth._cache_size() == before
 
 
+@pytest.mark.slow
 def test_single_precision_is_kept():
     with Precision.SINGLE.active():
         chain = [table.astype(np.float32) for table in random_chain(0, 3, 4, shared=True, holes=0)]

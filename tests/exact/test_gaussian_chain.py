@@ -122,6 +122,7 @@ def weighed(border):
     return 0.3 * border.log_scale + jnp.cos(jnp.arange(border.size)) @ border.linear + quadratic
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "d", "m", "constant"), [pytest.param(4, 1, 0, True, marks=pytest.mark.slow), (3, 2, 1, None)]
 )

@@ -47,6 +47,7 @@ def joint(model, length):
     return np.concatenate(means), covariance, np.kron(np.eye(length), h)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("length", "d", "p", "missing"),
     [(1, 2, 1, 0.0), (12, 2, 2, 0.3), pytest.param(12, 3, 1, 0.0, marks=pytest.mark.slow)],

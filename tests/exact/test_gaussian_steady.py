@@ -231,6 +231,7 @@ def evidence_and_slope(scale):
     return found
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_whole_recursion():
     (value, slope), (expected, expected_slope) = evidence_and_slope(jnp.ones(1))
     close(value, expected)
@@ -263,6 +264,7 @@ def test_means_and_covariances_can_be_differentiated_both_ways():
         assert abs(jax.jit(differentiate(value))(0.0) - expected) < 1e-8 * (1 + abs(value(0.0)))
 
 
+@pytest.mark.slow
 def test_complete_data_are_smoothed_as_incomplete_ones():
     near, seen = walk(SHORTEST)
     far = near._replace(mean=near.mean + 1e6)

@@ -473,6 +473,7 @@ def test_memory_is_linear_in_plates_and_chains(build):
     assert np.isfinite(log_density(model, found.integral))
 
 
+@pytest.mark.slow
 def test_compiled_or_not():
     model, found = search(DISCRETE["crossed_plates"].build)
     with Precision.DOUBLE.active():

@@ -25,6 +25,7 @@ def causes(count, *, plate=False):
     return pdl.Model(program)
 
 
+@pytest.mark.slow
 def test_what_is_larger_by_default_is_refused_before_it_is_made():
     model = causes(28)
     message = (

@@ -42,6 +42,7 @@ def test_one_measurement_after_the_other_gives_the_posterior_of_all():
         assert posterior.log_evidence == pytest.approx(total, rel=ROUNDING)
 
 
+@pytest.mark.slow
 def test_a_posterior_predicts_the_next_measurement():
     module = load("gaussian_bayes")
     first, second = (measurements(module)[name] for name in ("fix", "depth"))

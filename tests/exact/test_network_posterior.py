@@ -63,6 +63,7 @@ def test_distribution_and_statistics(solved):
         np.testing.assert_allclose(np.exp(found.log_prob(jnp.arange(2))), expected, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_the_contract_is_that_of_a_program(solved):
     """The same network as a program of NumPyro statements."""
     posterior, _ = solved

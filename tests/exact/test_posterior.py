@@ -238,6 +238,7 @@ def test_what_stays_is_named(name):
     assert ("Observe it" if is_discrete else "Call infer(model, key=0)") in text
 
 
+@pytest.mark.slow
 def test_mixtures_of_conjugate_posteriors():
     posterior = pdl.exact_posterior(pdl.Model(mixed_rate, 3))
     drawn = posterior.sample(0, 4000)
@@ -256,6 +257,7 @@ def test_mixtures_of_conjugate_posteriors():
 SCALED = ["normal_gamma", pytest.param("normal_wishart", marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCALED)
 def test_moments_of_gaussian_sites_of_unknown_scale(name):
     """By the moments of a Student t: the covariance of the mean is E[precision^-1] / count."""

@@ -101,6 +101,7 @@ def test_as_many_elements_as_there_are():
     assert best.shape == (40,)
 
 
+@pytest.mark.slow
 def test_elements_given_a_conjugate_site():
     """Of a beta distribution with five and four pseudo-counts: rising factorials."""
     posterior = pdl.exact_posterior(pdl.Model(missing, np.array([1, 1, 0, 1])))
@@ -228,6 +229,7 @@ def of_mixed_rate():
     return pdl.exact_posterior(MIXED_RATE)
 
 
+@pytest.mark.slow
 def test_covariance_of_a_state_and_what_is_conjugate_given_it():
     found = of_mixed_rate().covariance("rate", "z")
     means = SHAPES / 2
@@ -265,6 +267,7 @@ def of_shares(start, stop):
     return pdl.exact_posterior(pdl.Model(shares, CLASSES[start:stop]))
 
 
+@pytest.mark.slow
 def test_covariances_of_conjugate_elements():
     posterior = of_shares(0, 7)
     found = posterior.covariance("w", "p")
@@ -291,6 +294,7 @@ def heavy(y):
     numpyro.sample("y", dist.Normal(mu, 1 / jnp.sqrt(tau)), obs=y)
 
 
+@pytest.mark.slow
 def test_what_is_infinite_or_unknown_is_said():
     posterior = solved(heavy)
     assert posterior.covariance("mu") == np.inf
@@ -363,6 +367,7 @@ BATCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "data", "names"), cases(BATCHES, set(BATCHES) - {"conjugate"}))
 def test_batch_after_batch_is_all_at_once(program, data, names):
     first, second = (pdl.Model(program, *(x[part] for x in data)) for part in (slice(4), slice(4, 7)))

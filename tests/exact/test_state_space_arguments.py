@@ -84,6 +84,7 @@ def test_innovations_are_what_potentials_find():
     agree(found, conditioned(model, data))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [5, SHORTEST])
 def test_double_precision_whatever_the_flag(length):
     assert not jax.config.jax_enable_x64
@@ -97,6 +98,7 @@ def test_double_precision_whatever_the_flag(length):
     np.testing.assert_allclose(smoothed.mean, whole.mean, rtol=0, atol=256 * EPS * np.abs(whole.mean).max())
 
 
+@pytest.mark.slow
 def test_it_is_compiled_mapped_and_differentiated_in_the_precision_of_the_trace():
     model, data = drawn_model(6), np.random.default_rng(3).normal(size=(6, 1))
     expected = kalman_smoother(model, data)[0]
@@ -120,6 +122,7 @@ def test_one_axis_is_enough_for_one_number_a_time():
     assert kalman_smoother(model, data.tolist())[0] == kalman_smoother(model, data[:, None])[0]
 
 
+@pytest.mark.slow
 def test_variances_in_different_units_are_not_singular():
     model = drawn_model(8)._replace(transition_noise=np.diag([1e-60, 1.0]))
     data = np.random.default_rng(5).normal(size=(4, 1))

@@ -92,6 +92,7 @@ def quadratic_form(model, size=4):
     return zero + linear @ covariance @ linear / 2 + log_det / 2, np.diag(covariance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [scaled, masked, masked_around])
 def test_scales_and_masks_around_a_scan_count(program):
     model = pdl.Model(program, SEEN)
@@ -113,6 +114,7 @@ def square_beyond(y):
     numpyro.sample("y", dist.Poisson(jnp.where(a > 2, rate**2, rate)), obs=y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [square_in_a_state, square_beyond])
 def test_what_is_conjugate_only_somewhere_is_not_integrated(program):
     assert "rate" not in find(pdl.Model(program, np.array(3))).integrated
@@ -137,6 +139,7 @@ def test_gaussian_data_far_from_zero_keep_their_digits():
     assert abs(posterior.mean("mu") - 1e6 - shifted.sum() * 1e6 / precision) < 10 * 1e6 * EPS
 
 
+@pytest.mark.slow
 def test_a_chain_far_from_zero_keeps_its_digits():
     r, count = np.random.default_rng(0), 16
     y = 1e6 + np.cumsum(0.1 * r.normal(size=count)) + 0.1 * r.normal(size=count)
@@ -182,6 +185,7 @@ def walk(y):
     scan(step, 0.0, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "unit"), [(schools, SIGMA), (walk, np.ones(8))])
 def test_a_scale_so_small_that_digits_are_lost_is_no_number(program, unit):
     model = pdl.Model(program, EFFECTS)
@@ -216,6 +220,7 @@ def noisy(y):
         normal("y", x, noise, obs=y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [level, noisy])
 def test_a_noise_so_small_that_digits_are_lost_is_no_number(program):
     model = pdl.Model(program, EFFECTS)
@@ -289,6 +294,7 @@ def imputed(y):
         normal("y", mu, 1.0, obs=jnp.asarray(y).at[np.array([1, 3])].set(absent))
 
 
+@pytest.mark.slow
 def test_missing_values_that_are_latents():
     posterior = pdl.exact_posterior(pdl.Model(imputed, SEEN))
     present = SEEN[[0, 2]]
@@ -296,6 +302,7 @@ def test_missing_values_that_are_latents():
     np.testing.assert_allclose(posterior.variance("absent"), 1 + 1 / 3, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_column_of_a_plate_to_the_left():
     successes = np.array([[2, 3], [9, 0], [0, 7]])
 
@@ -374,6 +381,7 @@ def test_weights_of_a_mixture_are_not_conjugate_even_where_its_components_are_fa
     assert "a mixture over 'z'" in found.reasons["weight"]
 
 
+@pytest.mark.slow
 def test_weights_of_states_that_nothing_reads_are_conjugate():
     def program(y):
         weight = numpyro.sample("weight", dist.Dirichlet(jnp.ones(2)))
@@ -387,6 +395,7 @@ def test_weights_of_states_that_nothing_reads_are_conjugate():
     np.testing.assert_allclose(posterior.probabilities("z")[..., 1], 3 / 5, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_probabilities_that_are_no_linear_function_of_statistics_are_refused():
     def program(y):
         rate = numpyro.sample("rate", dist.Gamma(2.0, 1.0))
@@ -431,11 +440,13 @@ def switched_gamma(y):
     numpyro.sample("y", dist.Poisson(jnp.where(a > 5, rate**2, rate)), obs=y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [switched_normal, switched_gamma])
 def test_what_is_conjugate_in_a_part_of_the_prior_is_not_integrated(program):
     assert not find(pdl.Model(program, np.array(3))).integrated
 
 
+@pytest.mark.slow
 def test_moments_are_infinite_only_where_they_are():
     def doubled(y):
         z = numpyro.sample("z", dist.Bernoulli(0.3))
@@ -462,6 +473,7 @@ def shifted(y, shape):
     normal("y", jnp.where(z == 1, 2.0, 0.0), jnp.sqrt(variance), obs=y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [0.5, 1.0, 2.0])
 def test_means_and_variances_of_a_mixture_of_inverse_gammas(shape):
     posterior = pdl.exact_posterior(pdl.Model(shifted, np.array(0.7), shape))
@@ -476,6 +488,7 @@ def test_means_and_variances_of_a_mixture_of_inverse_gammas(shape):
     np.testing.assert_allclose(posterior.variance("variance"), variance, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_moments_of_an_inverse_wishart():
     scale, freedom = np.array([[2.0, 0.3], [0.3, 1.0]]), 11.0
 
@@ -491,6 +504,7 @@ def test_moments_of_an_inverse_wishart():
     np.testing.assert_allclose(posterior.variance("covariance"), after.var(), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_updating_does_not_forget_components_that_all_data_share():
     def program(k, y):
         weight = numpyro.sample("weight", dist.Beta(1.0, 1.0))
@@ -509,6 +523,7 @@ def test_updating_does_not_forget_components_that_all_data_share():
     np.testing.assert_allclose(both, pdl.exact_posterior(whole).log_evidence, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [0.0, 50.0, 2000.0])
 def test_regression_with_its_variance_wherever_its_inputs_are(start):
     x = start + np.arange(20.0)

@@ -144,7 +144,7 @@ CASES = {
     "Gamma-Poisson, Dirichlet-Categorical, Beta-Binomial": (counts, (K, np.arange(N) % 5)),
     "states": (states, (K, Y)),
 }
-EVERYDAY = {"Normal-Gamma", "line"}
+EVERYDAY = {"line"}
 EACH = [pytest.param(name, marks=() if name in EVERYDAY else pytest.mark.slow) for name in CASES]
 
 
@@ -200,6 +200,7 @@ def test_the_prior_of_a_line_is_its_bivariate_normal():
         np.testing.assert_allclose(prior.log_joint({"a": at[0], "b": at[1]}), expected, rtol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_draws_of_the_new_model_are_draws_of_the_old_posterior():
     posterior, model = solved("Normal-Gamma")
     drawn = model.sample(0, 20_000)["prior"]

@@ -128,6 +128,7 @@ def items(r, n):
 HARD = [curved, hierarchy, cauchy_chain, groups, counts, deterministic, scale_alone, mixture, change, items]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("test", "draw", "rows"),
     [
@@ -148,6 +149,7 @@ def test_p_values_of_drawn_tables_are_never_too_small():
     assert excess.max() < bound(200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [hierarchy, groups])
 def test_residuals_are_fair_where_regressions_are_needed(draw):
     found = p_values(ResidualTest(), draw, 20, 250)
@@ -166,6 +168,7 @@ def test_residuals_are_fair_on_hard_nulls(draw):
     assert (both < 0.05).mean() <= 8 / 60  # 99 % of a binomial
 
 
+@pytest.mark.slow
 def test_noise_hides_the_errors_of_a_regression_that_leaves_next_to_nothing():
     for seed in range(3):
         z, noise = rng(seed).normal(size=(2, 300))

@@ -74,6 +74,7 @@ def always(p_value):
 # A model's own draws pass, another's do not.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [schools, walk, groups])
 def test_draws_from_a_model_pass_through_its_graph(program):
     model = pdl.Model(program)

@@ -22,6 +22,7 @@ def scales():
     numpyro.sample("x", dist.Normal(0, jnp.array([1e-3, 1.0, 1e3])).to_event(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "method", [pdl.NUTS(), pdl.NUTS(dense_mass=True), pdl.HMC()], ids=["NUTS", "dense NUTS", "HMC"]
 )
@@ -34,6 +35,7 @@ def test_scales_are_learnt(method):
     np.testing.assert_allclose(result["x"].std(("chain", "draw")), [1e-3, 1, 1e3], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_the_acceptance_follows_its_target():
     targets = (0.6, 0.8, 0.95)
     runs = [pdl.infer(pdl.Model(scales), pdl.NUTS(target_acceptance=t), key=0) for t in targets]
@@ -47,6 +49,7 @@ def ridge():
     numpyro.sample("y", dist.Normal(x, 0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_a_dense_mass_matrix_learns_correlations():
     diagonal, dense = (pdl.infer(pdl.Model(ridge), pdl.NUTS(dense_mass=d), key=0) for d in (False, True))

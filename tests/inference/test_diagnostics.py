@@ -122,6 +122,7 @@ def two_modes():
 SHORT = pdl.NUTS(num_samples=300, num_warmup=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "sites"), [(flat, "'m'"), (flat_scale, "'s'"), (ridge, "'a', 'b'")])
 def test_improper_posteriors_are_suspected(program, sites):
     with pytest.warns(InferenceWarning, match=f"IMPROPER: .* does not fall off far out in {sites}. The data"):
@@ -129,6 +130,7 @@ def test_improper_posteriors_are_suspected(program, sites):
     assert result.status is Status.IMPROPER
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_proper_posteriors_are_not():
     assert pdl.infer(pdl.Model(determined), key=0).status is Status.OK

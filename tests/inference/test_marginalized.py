@@ -120,6 +120,7 @@ def schools_by_hand():
     return np.split(total[1:] / total[0], 2)
 
 
+@pytest.mark.slow
 def test_schools_against_quadrature(result):
     exact = quadrature(pdl.Model(schools, SIGMA, y=Y), "tau", ("mu", "effect"))  # the same law, no funnel
     mu, tau, theta = (result[name].to_numpy() for name in ("mu", "tau", "theta"))

@@ -76,6 +76,7 @@ def test_same_key_same_draws(method):
     assert not np.array_equal(first, other)
 
 
+@pytest.mark.slow
 @every_method
 def test_chain_0_does_not_depend_on_the_number_of_chains(method):
     model = model_for(method)
@@ -113,6 +114,7 @@ def test_precision_is_kept_and_the_users_is_not_touched(method, precision):
     assert jax.numpy.zeros(()).dtype == before
 
 
+@pytest.mark.slow
 @every_method
 def test_compiles_once_for_a_program(method, monkeypatch):
     monkeypatch.setattr("probdl.inference.diagnostics.HIGHEST_RHAT", np.inf)  # what follows it may compile

@@ -60,6 +60,7 @@ def overview():
     return plot(eight_schools())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_each_plot_leaves_matplotlib_as_it_was(function):
     import matplotlib.pyplot as plt
