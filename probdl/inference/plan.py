@@ -129,8 +129,8 @@ def plan(model: Model) -> Plan:
         ...     numpyro.sample("y", dist.Normal(x, 1), obs=2.0)
         >>> print(plan(Model(program)))
         Method: Marginalized(inner=NUTS())
-          x      integrated as a Gaussian  1 coordinate, 1 operations
-          scale  sampled by NUTS           1 coordinate                not conjugate: HalfCauchy prior
+          x      integrated as a Gaussian  1 coordinate, 1 operation
+          scale  sampled by NUTS           1 coordinate               not conjugate: HalfCauchy prior
     """
     if not isinstance(model, Model):
         raise TypeError(f"Expected model to be a Model; got {model!r}. Call plan(Model(program, ...)).")
@@ -169,13 +169,14 @@ def _integrated(found: Found) -> list[Step]:
                 action += ", as a chain"
             cost = _elements(found, name)
             if name == step.names[0]:
-                cost += f", {_count(operations(step))} operations"
+                cost += f", {_operations(operations(step))}"
             rows.append(Step(name, action, cost))
     return rows
 
 
-def _count(number: int) -> str:
-    return str(number) if number < 10_000 else f"{number:.1e}"
+def _operations(number: int) -> str:
+    count = str(number) if number < 10_000 else f"{number:.1e}"
+    return f"{count} operation{'s' if number != 1 else ''}"
 
 
 def _elements(found: Found, name: str) -> str:

@@ -86,14 +86,14 @@ def test_text_of_a_funnel():
     assert str(plan).splitlines() == [
         "Method: Marginalized(inner=NUTS())",
         "  theta  integrated as a Gaussian  8 coordinates, 24 operations",
-        "  mu     integrated as a Gaussian  1 coordinate, 1 operations",
+        "  mu     integrated as a Gaussian  1 coordinate, 1 operation",
         f"  tau    sampled by NUTS           1 coordinate                  {plan.steps[-1].reason}",
     ]
 
 
 def test_text_of_an_exact_model():
     text = str(pdl.plan(pdl.Model(gaussian, HEIGHTS)))
-    assert text == "Method: Exact()\n  mu  integrated as a Gaussian  1 coordinate, 1 operations"
+    assert text == "Method: Exact()\n  mu  integrated as a Gaussian  1 coordinate, 1 operation"
 
 
 def test_three_kinds_are_told_apart():
