@@ -169,7 +169,7 @@ def cases() -> dict[str, Case]:
     for _ in range(199):
         path.append(path[-1] if r.random() < 0.85 else int(r.integers(3)))
     noisy = np.array([-3.0, -1.0, 1.5])[path] + r.normal(0, 0.8, 200)
-    loadings = np.array([[1.5, 0.0], [0.8, 1.2], [-0.6, 0.9], [1.1, -0.7], [0.3, 1.0]])  # far from other modes
+    loadings = np.array([[1.5, 0.0], [0.8, 1.2], [-0.6, 0.9], [1.1, -0.7], [0.3, 1.0]])  # of one mode
     scores = r.normal(size=(100, 2)) @ loadings.T + r.normal(0, 0.5, (100, 5))
     return {
         "schools, centred": Case(schools, schools, (SIGMA, Y), ("mu", "tau", "theta")),
