@@ -7,8 +7,8 @@ import pytest
 from jax.test_util import check_grads
 from scipy import integrate as quadrature
 
-from probdl.exact import cholesky as small
-from probdl.exact import gaussian_integral as verbs
+from probdl.exact.gaussians import cholesky as small
+from probdl.exact.gaussians import gaussian_integral as verbs
 from probdl.exact.gaussians.gaussian import Canonical, multiply, shift
 from probdl.exact.gaussians.gaussian_integral import Regression
 from probdl.program.precision import Precision

@@ -543,3 +543,26 @@ def test_regression_with_its_variance_wherever_its_inputs_are(start):
     exact = gammaln(12) - gammaln(2) - 10 * np.log(2 * np.pi) - log_det / 2 - 12 * np.log(1 + left / 2)
     posterior = pdl.exact_posterior(pdl.Model(program, x, y))
     assert abs(posterior.log_evidence - exact) < 1e-5
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7])
+def test_a_precise_sum_has_its_digits_or_is_refused(noise):
+    rows, seen = np.array([[1.0, 1, 1, 1], [1, -1, 0, 0]]), np.array([0.7, 0.3])
+
+    def program(y):
+        with numpyro.plate("n", 4):
+            x = normal("x", 0.0, 1.0)
+        with numpyro.plate("rows", 2):
+            normal("y", rows @ x, noise, obs=y)
+
+    model = pdl.Model(program, seen)
+    if noise < 1e-5:
+        with pytest.raises(pdl.NotApplicable, match="'x' cannot be integrated: its digits are lost"):
+            pdl.exact_posterior(model)
+        return
+    of_data = rows @ rows.T + noise**2 * np.eye(2)
+    gain = np.linalg.solve(of_data, rows).T
+    rounding = 10 * np.finfo(float).eps / noise**2
+    found = pdl.exact_posterior(model)
+    np.testing.assert_allclose(found.mean("x"), gain @ seen, atol=rounding)
+    np.testing.assert_allclose(found.variance("x"), 1 - np.diag(gain @ rows), atol=rounding)

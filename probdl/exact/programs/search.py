@@ -17,7 +17,7 @@ from probdl.exact.conjugacy.conjugate_search import add_conjugate, drop_doubtful
 from probdl.exact.programs.attempt import Search, example
 from probdl.exact.programs.integral import MOST_LOG_STATES, Integral
 from probdl.exact.programs.quadratic import ROUNDING, departure
-from probdl.exact.programs.steps import Step
+from probdl.exact.programs.steps import GaussianStep, Step
 from probdl.exact.programs.variables import Kind, Variable
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.program.bound import Arrays
@@ -28,6 +28,7 @@ from probdl.program.states import base, finite_range
 from probdl.program.target import Layout
 
 DRAWS = 8
+LEAST_PIVOT = 1e-10  # of a diagonal entry: of what is left when the others are known, six digits are right
 FAR = 1e3  # in units of the spread of what is drawn
 
 
@@ -202,11 +203,21 @@ _departure = jax.jit(departure, static_argnums=0)
 def _looked_at(
     integral: Integral, key: Array, arrays: Arrays, values: dict[str, Array]
 ) -> tuple[Array, dict[str, Array]]:
-    """Return the logarithm of the integral, and draws of the variables."""
+    """Return the logarithm of the integral, NaN if too few of its digits are left, and draws."""
     swept = integral.swept(arrays, values)
     keys = jax.random.split(key, DRAWS)
     drawn = jax.vmap(lambda key: integral.drawn(key, swept.steps, arrays, values))(keys)
-    return swept.log_normalizer, drawn
+    total = swept.log_normalizer
+    for step in swept.steps:
+        if isinstance(step, GaussianStep):
+            total = jnp.where(_is_known(step.conditional.cholesky), total, jnp.nan)
+    return total, drawn
+
+
+def _is_known(cholesky: Array) -> Array:
+    """Whether no coordinate is so nearly a function of others that its precision given them is rounding."""
+    pivots = jnp.diagonal(cholesky, axis1=-2, axis2=-1) ** 2
+    return (pivots > LEAST_PIVOT * (cholesky**2).sum(-1)).all() | jnp.isnan(cholesky).any()
 
 
 def _centred(integral: Integral, drawn: dict[str, Array]) -> Integral:
