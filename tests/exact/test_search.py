@@ -56,7 +56,7 @@ REASONS = {
 REFUSED = {
     "schools": "not conjugate: HalfCauchy prior",
     "mixture_of_unknown_noise": "not conjugate: HalfNormal prior",
-    "rates_of_an_unknown_rate": "would not be conjugate any more|not conjugate to the terms that read it: Gamma",
+    "rates_of_an_unknown_rate": "would not be conjugate any more|not conjugate to the terms that read it",
     "semiconjugate": "not conjugate to the terms that read it: Gamma prior",
 }
 
