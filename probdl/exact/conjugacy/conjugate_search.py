@@ -22,7 +22,6 @@ from probdl.exact.programs.steps import ConjugateStep
 from probdl.exact.programs.variables import Kind, Variable
 from probdl.program.bound import Arrays
 from probdl.program.jaxprs import part
-from probdl.program.provenance import provenance
 from probdl.program.runs import replicate
 from probdl.program.sites import Site
 from probdl.program.states import base
@@ -75,7 +74,7 @@ def add_conjugate(search: Search, site: Site) -> None:
 
 def _not_smooth_in(search: Search, name: str) -> str:
     """Return which distribution is made of a site in pieces: values that are compared alike may hide some."""
-    made = provenance(*search.model.bound, search.model.declarations, latent_only=True)
+    made = search.provenance
     moving = [own == name for own in made.inputs]
     for site in dict.fromkeys(leaf.site for leaf in made.outputs):
         own = [i for i, leaf in enumerate(made.outputs) if leaf.site == site]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from probdl.exact.programs.variables import Kind, Variable
 from probdl.graphs.read import edges_of
 from probdl.program.model import Model
 from probdl.program.precision import Precision
+from probdl.program.provenance import Provenance, provenance
 from probdl.program.sites import Site
 
 
@@ -38,6 +40,11 @@ class Search:
         self.done: Integral | None = None
         self.steps: tuple[Step, ...] = ()
         self.by_hand = False
+
+    @functools.cached_property
+    def provenance(self) -> Provenance:
+        """What the distributions of the model are made of, traced once for all questions."""
+        return provenance(*self.model.bound, self.model.declarations, latent_only=True)
 
     def integral(self, variables: Sequence[Variable]) -> Integral:
         """Return the integral over some variables, before it is known whether it can be done."""
