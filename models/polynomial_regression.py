@@ -20,7 +20,7 @@ import numpyro.distributions as dist
 
 import probdl as pdl
 
-METHOD = pdl.NUTS(dense_mass=True)  # powers of x are nearly collinear
+METHOD = pdl.NUTS()  # powers of x are nearly collinear
 
 
 def program(x, y=None, *, order=3, scale=10.0):

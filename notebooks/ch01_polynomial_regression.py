@@ -36,11 +36,7 @@ from scipy import stats
 import probdl as pdl
 
 SMALL = os.environ.get("PROBDL_SMALL") == "1"  # fewer draws, for a quick check that everything runs
-METHOD = (
-    pdl.NUTS(num_samples=200, num_warmup=200, num_chains=2, dense_mass=True)
-    if SMALL
-    else pdl.NUTS(dense_mass=True, target_acceptance=0.9)
-)
+METHOD = pdl.NUTS(num_samples=200, num_warmup=200, num_chains=2) if SMALL else pdl.NUTS(target_acceptance=0.9)
 ORDERS = (0, 1, 3, 9)
 
 plt.rcParams.update({"figure.dpi": 110, "axes.spines.right": False, "axes.spines.top": False})

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from probdl.distributions.nearest_neighbours import differential_entropy, mutual_information_of_draws
     from probdl.distributions.periodic import circular_summary, fit_von_mises
-    from probdl.errors import CyclicGraph, NotApplicable, SiteNotFound
+    from probdl.errors import CannotResume, CyclicGraph, NotApplicable, SiteNotFound
     from probdl.exact.gaussians.state_space import StateSpace, kalman_smoother
     from probdl.exact.posteriors.posterior import ExactPosterior, exact_posterior
     from probdl.exact.posteriors.updating import updated
@@ -61,14 +61,50 @@ if TYPE_CHECKING:
     from probdl.graphs.tabulate import tabulate
     from probdl.graphs.treewidth import EliminationOrder, elimination_order, treewidth
     from probdl.graphs.unroll import unroll
+    from probdl.inference.calibration import Calibration, calibrate
+    from probdl.inference.comparison import Comparison, compare
+    from probdl.inference.density_check import DensityCheck, check_density
     from probdl.inference.exact import Conjugate, Elimination, Exact, Gaussian
+    from probdl.inference.geweke import JointDistributionTest, geweke
+    from probdl.inference.gibbs.gibbs import Gibbs
+    from probdl.inference.gibbs.table import Blocks
     from probdl.inference.infer import infer
     from probdl.inference.information import entropy_of, kl_divergence_of, mutual_information_of
+    from probdl.inference.langevin.adjusted_mclmc import AdjustedMCLMC
+    from probdl.inference.langevin.barker import Barker
+    from probdl.inference.langevin.control import ControlVariate
+    from probdl.inference.langevin.mala import MALA
+    from probdl.inference.langevin.mclmc import MCLMC
+    from probdl.inference.langevin.schedules import Constant, PolynomialDecay
+    from probdl.inference.langevin.sghmc import SGHMC
+    from probdl.inference.langevin.sgld import SGLD
+    from probdl.inference.langevin.streams import Stream
+    from probdl.inference.langevin.ula import ULA
+    from probdl.inference.langevin.underdamped import UnderdampedLangevin
+    from probdl.inference.live import Snapshot, Until
     from probdl.inference.marginalized import Marginalized
+    from probdl.inference.mcmc.adaptive_rejection import AdaptiveRejection
+    from probdl.inference.mcmc.elliptical_slice import EllipticalSlice
     from probdl.inference.mcmc.hmc import HMC
+    from probdl.inference.mcmc.metropolis import Metropolis
+    from probdl.inference.mcmc.metropolis_hastings import MetropolisHastings
     from probdl.inference.mcmc.nuts import NUTS
+    from probdl.inference.mcmc.parallel_tempering import ParallelTempering
+    from probdl.inference.mcmc.slice_sampling import Slice
     from probdl.inference.method import Method
+    from probdl.inference.monte_carlo.ancestral import AncestralSampling
+    from probdl.inference.monte_carlo.bridge import BridgeSampling
+    from probdl.inference.monte_carlo.evidence import LogEvidence, log_evidence
+    from probdl.inference.monte_carlo.importance import ImportanceSampling
+    from probdl.inference.monte_carlo.laplace import LaplaceGuide
+    from probdl.inference.monte_carlo.nested import Nested
+    from probdl.inference.monte_carlo.particle_filter import ParticleFilter
+    from probdl.inference.monte_carlo.rejection import Rejection, TooFewAccepted
+    from probdl.inference.monte_carlo.resampling import SIR
+    from probdl.inference.monte_carlo.smc import SMC
     from probdl.inference.plan import Plan, plan
+    from probdl.inference.preconditioning import Dense, Diagonal, LowRank, Preconditioner, Unpreconditioned
+    from probdl.inference.reparametrization import Reparametrization
     from probdl.inference.result import Result
     from probdl.inference.status import Finding, InferenceWarning, Status
     from probdl.program.bayesian_network import BayesianNetwork
@@ -92,12 +128,12 @@ _NAMES = {
     "mutual_information",
     "probdl.distributions.nearest_neighbours": "differential_entropy mutual_information_of_draws",
     "probdl.distributions.periodic": "circular_summary fit_von_mises",
-    "probdl.errors": "CyclicGraph NotApplicable SiteNotFound",
+    "probdl.errors": "CannotResume CyclicGraph NotApplicable SiteNotFound",
+    "probdl.exact.gaussians.state_space": "StateSpace kalman_smoother",
+    "probdl.exact.posteriors.posterior": "ExactPosterior exact_posterior",
+    "probdl.exact.posteriors.updating": "updated",
     "probdl.exact.tables.contradiction": "ImpossibleEvidence",
     "probdl.exact.tables.elimination": "TableElimination",
-    "probdl.exact.posteriors.posterior": "ExactPosterior exact_posterior",
-    "probdl.exact.gaussians.state_space": "StateSpace kalman_smoother",
-    "probdl.exact.posteriors.updating": "updated",
     "probdl.graphs.adjustment": "adjustment_sets is_adjustment_set smallest_adjustment_set",
     "probdl.graphs.backdoor": "backdoor_sets is_backdoor_set smallest_backdoor_set",
     "probdl.graphs.bif": "read_bif to_bif",
@@ -124,14 +160,50 @@ _NAMES = {
     "probdl.graphs.tabulate": "tabulate",
     "probdl.graphs.treewidth": "EliminationOrder elimination_order treewidth",
     "probdl.graphs.unroll": "unroll",
+    "probdl.inference.calibration": "Calibration calibrate",
+    "probdl.inference.comparison": "Comparison compare",
+    "probdl.inference.density_check": "DensityCheck check_density",
     "probdl.inference.exact": "Conjugate Elimination Exact Gaussian",
+    "probdl.inference.geweke": "JointDistributionTest geweke",
+    "probdl.inference.gibbs.gibbs": "Gibbs",
+    "probdl.inference.gibbs.table": "Blocks",
     "probdl.inference.infer": "infer",
     "probdl.inference.information": "entropy_of kl_divergence_of mutual_information_of",
+    "probdl.inference.langevin.adjusted_mclmc": "AdjustedMCLMC",
+    "probdl.inference.langevin.barker": "Barker",
+    "probdl.inference.langevin.control": "ControlVariate",
+    "probdl.inference.langevin.mala": "MALA",
+    "probdl.inference.langevin.mclmc": "MCLMC",
+    "probdl.inference.langevin.schedules": "Constant PolynomialDecay",
+    "probdl.inference.langevin.sghmc": "SGHMC",
+    "probdl.inference.langevin.sgld": "SGLD",
+    "probdl.inference.langevin.streams": "Stream",
+    "probdl.inference.langevin.ula": "ULA",
+    "probdl.inference.langevin.underdamped": "UnderdampedLangevin",
+    "probdl.inference.live": "Snapshot Until",
     "probdl.inference.marginalized": "Marginalized",
+    "probdl.inference.mcmc.adaptive_rejection": "AdaptiveRejection",
+    "probdl.inference.mcmc.elliptical_slice": "EllipticalSlice",
     "probdl.inference.mcmc.hmc": "HMC",
+    "probdl.inference.mcmc.metropolis": "Metropolis",
+    "probdl.inference.mcmc.metropolis_hastings": "MetropolisHastings",
     "probdl.inference.mcmc.nuts": "NUTS",
+    "probdl.inference.mcmc.parallel_tempering": "ParallelTempering",
+    "probdl.inference.mcmc.slice_sampling": "Slice",
     "probdl.inference.method": "Method",
+    "probdl.inference.monte_carlo.ancestral": "AncestralSampling",
+    "probdl.inference.monte_carlo.bridge": "BridgeSampling",
+    "probdl.inference.monte_carlo.evidence": "LogEvidence log_evidence",
+    "probdl.inference.monte_carlo.importance": "ImportanceSampling",
+    "probdl.inference.monte_carlo.laplace": "LaplaceGuide",
+    "probdl.inference.monte_carlo.nested": "Nested",
+    "probdl.inference.monte_carlo.particle_filter": "ParticleFilter",
+    "probdl.inference.monte_carlo.rejection": "Rejection TooFewAccepted",
+    "probdl.inference.monte_carlo.resampling": "SIR",
+    "probdl.inference.monte_carlo.smc": "SMC",
     "probdl.inference.plan": "Plan plan",
+    "probdl.inference.preconditioning": "Dense Diagonal LowRank Preconditioner Unpreconditioned",
+    "probdl.inference.reparametrization": "Reparametrization",
     "probdl.inference.result": "Result",
     "probdl.inference.status": "Finding InferenceWarning Status",
     "probdl.program.bayesian_network": "BayesianNetwork",
@@ -151,14 +223,29 @@ _EXPORTS = {name: module for module, names in _NAMES.items() for name in names.s
 
 __all__ = [
     "ActivePath",
+    "AdaptiveRejection",
+    "AdjustedMCLMC",
+    "AncestralSampling",
+    "Barker",
     "BayesianNetwork",
+    "Blocks",
+    "BridgeSampling",
+    "Calibration",
+    "CannotResume",
+    "Comparison",
     "Conjugate",
+    "Constant",
+    "ControlVariate",
     "CyclicGraph",
+    "Dense",
+    "DensityCheck",
+    "Diagonal",
     "Direction",
     "Distinction",
     "Drawing",
     "Elimination",
     "EliminationOrder",
+    "EllipticalSlice",
     "Exact",
     "ExactPosterior",
     "Explorer",
@@ -167,42 +254,74 @@ __all__ = [
     "GTest",
     "Gaussian",
     "GaussianVector",
+    "Gibbs",
     "HMC",
     "Histogram",
+    "ImportanceSampling",
     "ImpossibleEvidence",
     "Independence",
     "IndependenceReport",
     "IndependenceTest",
     "InferenceWarning",
+    "JointDistributionTest",
     "KernelDensity",
+    "LaplaceGuide",
+    "LogEvidence",
+    "LowRank",
+    "MALA",
+    "MCLMC",
     "Marginalized",
     "Method",
+    "Metropolis",
+    "MetropolisHastings",
     "Model",
     "NUTS",
     "NearestNeighbourDensity",
+    "Nested",
     "NotApplicable",
+    "ParallelTempering",
     "PartialCorrelation",
+    "ParticleFilter",
     "Plan",
     "Plot",
+    "PolynomialDecay",
     "Precision",
+    "Preconditioner",
+    "Rejection",
+    "Reparametrization",
     "ResidualTest",
     "Result",
+    "SGHMC",
+    "SGLD",
+    "SIR",
+    "SMC",
     "Site",
     "SiteKind",
     "SiteNotFound",
+    "Slice",
+    "Snapshot",
     "StateSpace",
     "Status",
+    "Stream",
     "TableElimination",
     "Target",
+    "TooFewAccepted",
+    "ULA",
+    "UnderdampedLangevin",
+    "Unpreconditioned",
+    "Until",
     "active_path",
     "adjustment_sets",
     "ancestors",
     "ancestral_order",
     "backdoor_sets",
+    "calibrate",
+    "check_density",
     "check_independencies",
     "children",
     "circular_summary",
     "co_parents",
+    "compare",
     "conditional_mutual_information",
     "cpdag",
     "d_connected",
@@ -224,6 +343,7 @@ __all__ = [
     "family_of",
     "fit_von_mises",
     "frontdoor_sets",
+    "geweke",
     "graph",
     "graph_from",
     "independence_plot",
@@ -236,6 +356,7 @@ __all__ = [
     "kalman_smoother",
     "kl_divergence",
     "kl_divergence_of",
+    "log_evidence",
     "markov_blanket",
     "minimal_separator",
     "moral_graph",

@@ -88,6 +88,24 @@ class NotApplicable(ValueError):
         super().__init__(f"{method} is not applicable: {reason}. {instead}")
 
 
+class CannotResume(ValueError):
+    """A stored run that cannot be gone on with.
+
+    Args:
+        reason: What differs, or is missing.
+
+    Example:
+        >>> str(CannotResume("its data are others"))[:75]
+        'Expected the run that is stored; got another one: its data are others. Pass'
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Expected the run that is stored; got another one: {reason}. Pass what it was begun with, or "
+            f"overwrite=True instead of resume=True to begin anew."
+        )
+
+
 class CyclicGraph(ValueError):
     """A graph that has a directed cycle where none may be.
 

@@ -15,6 +15,7 @@ from scipy import stats
 import probdl as pdl
 from probdl.inference.status import InferenceWarning
 from probdl.program.datatree import site_variables
+from tests.marks import by_name
 
 FOLDER = Path(__file__).parent.parent / "models"
 EDGES = {
@@ -27,13 +28,18 @@ EDGES = {
     "INTUBATION>VENTALV VENTLUNG>VENTALV VENTALV>ARTCO2 ARTCO2>CATECHOL INSUFFANESTH>CATECHOL SAO2>CATECHOL "
     "TPR>CATECHOL CATECHOL>HR HR>CO STROKEVOLUME>CO CO>BP TPR>BP",
     "asia": "asia>tub smoke>lung smoke>bronc lung>either tub>either either>xray bronc>dysp either>dysp",
+    "autoregression": "alpha>y beta>y sigma>y y>y",
+    "banana": "x_1>x_2",
     "bayesian_gaussian_mixture": "more>z share>z mu>y tau>y z>y",
     "bayesian_neural_network": "net/layers[0].weight>fit net/layers[0].bias>fit net/layers[1].weight>fit "
     "net/layers[1].bias>fit fit>y sigma>y",
     "bernoulli_mixture": "weight>z ink>exemplar ink>inked z>inked",
     "car_fuel_gauge": "battery>gauge fuel>gauge",
+    "donut": "x>distance distance>ring",
     "eight_schools": "mu>theta tau>theta z>theta theta>y",
     "eight_schools_centred": "mu>theta tau>theta theta>y",
+    "funnel": "v>x",
+    "garch": "mu>sigma spread>sigma weight>sigma y>sigma mu>y sigma>y",
     "gaussian_bayes": "position>fix position>depth",
     "gaussian_graph": "grandfather>father father>son mother>son",
     "gaussian_mixture": "low>mu gap>mu weight>z mu>y sigma>y z>y",
@@ -49,6 +55,7 @@ EDGES = {
     "nile": "sigma_level>x x_0>x x>x x>y sigma_flow>y",
     "poisson_regression": "beta>lambda lambda>y",
     "polynomial_regression": "w>curve curve>y sigma>y",
+    "sgld_regression": "alpha>y beta>y",
     "softmax_regression": "b>y w>y",
     "sprinkler": "cloudy>sprinkler cloudy>rain sprinkler>wet rain>wet",
     "two_level_hierarchy": "mu>strength sigma_batch>strength z>strength sigma_cask>content strength>content "
@@ -57,8 +64,11 @@ EDGES = {
 OBSERVED = {
     "alarm": "CVP PCWP HRBP HREKG BP",
     "asia": "asia dysp",
+    "banana": "",
     "bernoulli_mixture": "exemplar inked",
     "car_fuel_gauge": "gauge",
+    "donut": "",
+    "funnel": "",
     "gaussian_bayes": "fix depth",
     "gaussian_graph": "son",
     "medical_screening": "positive",
@@ -76,7 +86,8 @@ DISCRETE = {
     "hidden_markov",
 }
 FILES = sorted(FOLDER.glob("*.py"))
-HEAVY = ("bayesian_neural_network", "lotka_volterra")
+RUN_IN_A_WHOLE_RUN = ("eight_schools", "bernoulli_mixture")  # .ci/run runs all, by the command line
+HEAVY = ("bayesian_neural_network", "lotka_volterra", "sgld_regression")
 COMPARED = (*EXACT, "gaussian_mixture", "hidden_markov", "nile")  # with exact numbers, below
 NUMBERS = [  # model, what else is observed, which site has which value, and the number of its docstring
     ("medical_screening", {}, {"cancer": 1}, "0.233"),
@@ -110,6 +121,7 @@ def test_every_model_is_in_the_table_of_the_readme():
     assert [name for name in EDGES if f"[{name}]({name}.py)" not in readme] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EDGES)
 def test_a_model_is_bound_to_its_data_and_its_graph_is_as_stated(name):
     module = load(name)
@@ -143,6 +155,8 @@ def test_without_its_observations_a_model_is_its_own_prior(name):
         assert model.sites[site].shape == module.model().sites[site].shape
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY + COMPARED else []) for name in EDGES],
@@ -163,9 +177,8 @@ def shortened(method):
     return dataclasses.replace(method, **{name: count for name, count in counts.items() if name in own})
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[] if name in EXACT else [pytest.mark.slow]) for name in EDGES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", by_name(list(EDGES), EXACT, whole=RUN_IN_A_WHOLE_RUN))
 def test_a_short_run_gives_finite_draws(name):
     module = load(name)
     method = getattr(module, "METHOD", None) or pdl.plan(module.model()).method
@@ -198,6 +211,7 @@ def probability(model, site, value):
     return joint[values[site] == value].sum() / joint.sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "known", "asked", "expected"), NUMBERS)
 def test_a_number_of_a_docstring_is_the_sum_over_all_latents(name, known, asked, expected):
     module = load(name)
@@ -209,6 +223,7 @@ def test_a_number_of_a_docstring_is_the_sum_over_all_latents(name, known, asked,
     assert expected in module.__doc__
 
 
+@pytest.mark.slow
 def test_a_sprinkler_that_is_turned_on_says_nothing_of_the_sky():
     prior = pdl.Model(load("sprinkler").program)
     assert probability(prior.condition(sprinkler=1), "cloudy", 1) == pytest.approx(1 / 6)
@@ -329,6 +344,7 @@ def test_the_waits_of_old_faithful_are_a_mixture():
 HEIGHTS = ("grandfather", "father", "mother", "son")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("known", "expected"),
     [({"son": 190.0}, ("183.09", "6.00", "179.60")), ({"son": 190.0, "mother": 175.0}, ("181.21", "178.64"))],
@@ -403,3 +419,53 @@ def test_the_two_level_hierarchy_runs_without_a_finding():
     for site, spread in (("sigma_assay", 0.823), ("sigma_cask", 2.904), ("sigma_batch", 1.287)):
         draws = result[site]
         assert abs(float(draws.mean()) - spread) < float(draws.std())
+
+
+def test_the_sunspots_oscillate_as_least_squares_say():
+    module = load("autoregression")
+    start, y = module.data().values()
+    series = np.concatenate([start[::-1], y])
+    past = np.column_stack([np.ones(len(y)), series[1:-1], series[:-2]])
+    beta = np.linalg.lstsq(past, y)[0][1:]
+    root = np.roots([1, *-beta])[0]
+    numbers = f"{beta[0]:.3f}", f"{beta[1]:.3f}", f"{2 * np.pi / abs(np.angle(root)):.2f}"
+    assert len(y) == 174
+    assert all(number in module.__doc__ for number in numbers)
+
+
+def test_the_ring_of_the_donut_is_where_its_docstring_says():
+    module = load("donut")
+    model, distance = module.model(), np.linspace(0, 8, 161)
+    weights = distance * np.exp([model.log_joint({"x": [r, 0.0]}) for r in distance])
+    mean = (weights * distance).sum() / weights.sum()
+    sd = np.sqrt((weights * (distance - mean) ** 2).sum() / weights.sum())
+    assert (f"{mean:.3f}", f"{sd:.3f}") == ("3.000", "0.199")
+    assert all(number in module.__doc__ for number in ("3.000", "0.199"))
+
+
+def test_the_variance_of_garch_follows_from_the_past():
+    module = load("garch")
+    y, (mu, spread, weight) = module.data()["y"], (0.1, 0.9, np.array([0.1, 0.3, 0.6]))
+    variance, total = spread**2, 0.0
+    for value in y:
+        total += stats.norm.logpdf(value, mu, variance**0.5)
+        variance = weight @ [spread**2, (value - mu) ** 2, variance]
+    prior = stats.norm.logpdf(mu) + stats.halfnorm.logpdf(spread, scale=2) + np.log(2)
+    found = module.model().log_joint({"mu": mu, "spread": spread, "weight": weight})
+    assert found == pytest.approx(total + prior, rel=1e-10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "quantities"),
+    [
+        ("funnel", {"v": (0, 9)}),
+        ("banana", {"x_1": (1, 10), "x_2": (11, 240.1)}),
+    ],
+)
+def test_without_a_method_the_hard_densities_are_easy(name, quantities):
+    result = pdl.infer(load(name).model(), key=0, progress=False)
+    for site, (mean, variance) in quantities.items():
+        draws = result[site].to_numpy()
+        error = (variance / 1000) ** 0.5
+        assert abs(draws.mean() - mean) < 5 * error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -20,12 +20,43 @@ Block = Mapping[str, np.ndarray]
 class Draws(Protocol):
     """Where the draws of a run go."""
 
+    @property
+    def count(self) -> int:
+        """Number of draws of each chain so far."""
+        ...
+
+    @property
+    def committed(self) -> int:
+        """How many of them survive a kill."""
+        ...
+
+    @property
+    def pending(self) -> bool:
+        """Whether so many wait to be committed that it has to be done."""
+        ...
+
+    def begin(self) -> None:
+        """Remove what may be replaced: the run has begun."""
+        ...
+
     def append(self, values: Block, stats: Block) -> None:
         """Add a block of draws: arrays (chain, draw, ...) by site, and by name of the statistic."""
         ...
 
+    def commit(self) -> None:
+        """Bring all draws so far to where they survive a kill."""
+        ...
+
+    def go_on(self, count: int) -> None:
+        """Take what a run before has made as the first draws."""
+        ...
+
+    def so_far(self) -> Iterator[tuple[Block, Block]]:
+        """Yield the draws so far in blocks, as they were appended."""
+        ...
+
     def finish(self) -> xr.DataTree:
-        """Return all that was appended, with the attributes of the run."""
+        """Return all that was appended, with the attributes of the run; what waits is committed first."""
         ...
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
@@ -43,6 +74,8 @@ class MemoryDraws:
         attributes: Where the run comes from.
     """
 
+    committed, pending = 0, False
+
     def __init__(
         self, model: Model, options: Options, num_samples: int, attributes: Mapping[str, Any]
     ) -> None:
@@ -51,6 +84,18 @@ class MemoryDraws:
         self._values: dict[str, np.ndarray] = {}
         self._stats: dict[str, np.ndarray] = {}
         self._count = 0
+
+    def __str__(self) -> str:
+        """Return where the draws are."""
+        return "memory"
+
+    @property
+    def count(self) -> int:
+        """Number of draws so far."""
+        return self._count
+
+    def begin(self) -> None:
+        """Do nothing: there is nothing."""
 
     def append(self, values: Block, stats: Block) -> None:
         """Add a block of draws."""
@@ -61,13 +106,28 @@ class MemoryDraws:
                 arrays[name][:, self._count : self._count + part.shape[1]] = part
         self._count += next(iter(stats.values())).shape[1]
 
-    def finish(self) -> xr.DataTree:
-        """Return all that was appended, with the attributes of the run."""
+    def commit(self) -> None:
+        """Do nothing: memory survives no kill."""
+
+    def go_on(self, count: int) -> None:
+        """Refuse: memory holds no other run."""
+        if count:
+            raise ValueError("Expected a store for a run to go on with; got none. Pass the store of the run.")
+
+    def so_far(self) -> Iterator[tuple[Block, Block]]:
+        """Yield the draws so far."""
+        yield self._so_far()
+
+    def _so_far(self) -> tuple[Block, Block]:
         values, stats = (
             {name: array[:, : self._count] for name, array in arrays.items()}
             for arrays in (self._values, self._stats)
         )
-        data = assemble(self._model, values, stats, self._options)
+        return values, stats
+
+    def finish(self) -> xr.DataTree:
+        """Return all that was appended, with the attributes of the run."""
+        data = assemble(self._model, *self._so_far(), self._options)
         data.attrs.update(self._attributes)
         return data
 

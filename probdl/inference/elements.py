@@ -10,7 +10,7 @@ from jaxtyping import Num
 
 from probdl.graphs.places import Place, places
 from probdl.inference.result import Result
-from probdl.program.datatree import SAMPLE_DIMS, site_variables
+from probdl.program.datatree import SAMPLE_DIMS, check_equally_weighted, site_variables
 from probdl.program.sites import Site, SiteKind
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def drawn(
         SiteNotFound: If a name is that of no site of the posterior.
         IndexError: If an index is outside its axis.
         ValueError: If there are too many elements, none, or one twice; or if an element is asked for of a
-            site with several axes, whose order a loaded result does not know.
+            site with several axes, whose order a loaded result does not know; or if the draws have weights.
     """
+    check_equally_weighted(result.data, where)
     arrays = dict(site_variables(result.data.children["posterior"]))
     if result.model is None:
         _check_order_known(arrays, names)

@@ -21,11 +21,10 @@ from probdl.inference.destination import destination
 from probdl.inference.diagnostics import diagnose
 from probdl.inference.mcmc.markov_chain import at_least
 from probdl.inference.method import NO_LATENT, Method, Options
-from probdl.inference.result import Result
+from probdl.inference.result import LOG_EVIDENCE, LOG_EVIDENCE_ERROR, Result
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 
-LOG_EVIDENCE = "log_evidence"
 Drawn = tuple[float, dict[str, np.ndarray], np.ndarray]
 
 
@@ -100,14 +99,15 @@ class Exact(Method):
             else:
                 log_evidence, values, lp = self._of_program(key, model)
             lead = (self.num_chains, self.num_samples)
-            attributes = provenance(key, self) | {"num_samples": lead[1], LOG_EVIDENCE: log_evidence}
+            attributes = provenance(key, self) | {"num_samples": lead[1]}
+            attributes |= {LOG_EVIDENCE: log_evidence, LOG_EVIDENCE_ERROR: 0.0}
             kept = destination(model, options, attributes)
             kept.append(
                 {name: value.reshape(*lead, *value.shape[1:]) for name, value in values.items()},
                 {"lp": lp.reshape(lead)},
             )
             data = kept.finish()
-        return Result(data, diagnose(data), log_evidence=log_evidence, model=model)
+        return Result(data, diagnose(data), log_evidence=log_evidence, log_evidence_error=0.0, model=model)
 
     def _of_network(self, key: Array, network: NetworkPosterior) -> Drawn:
         log_evidence = network.log_evidence

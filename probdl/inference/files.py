@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from probdl.inference.assemble import PROVENANCE
-from probdl.inference.store import COMMITTED, open_store
+from probdl.inference.claim import claimed
+from probdl.inference.reading import COMMITTED, open_store
+from probdl.inference.store import aside
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,10 +56,12 @@ def write(data: xr.DataTree, path: Path, *, overwrite: bool) -> Path:
         return path
     complete = data.copy()
     complete.attrs.pop(COMMITTED, None)
-    complete.to_zarr(partial, consolidated=False)
-    if path.exists():
-        shutil.rmtree(path)
-    os.replace(partial, path)
+    with claimed(path):
+        complete.to_zarr(partial, consolidated=False)
+        if path.exists():
+            os.rename(path, removed := aside(path, "removed"))
+            shutil.rmtree(removed)
+        os.rename(partial, path)
     return path
 
 

@@ -20,7 +20,7 @@ STEP = 1e-4
 
 
 def improper_sites(
-    density: Sampled, arrays: Arrays, positions: Float[Array, "draw chain dim"]
+    density: Sampled, arrays: Arrays, positions: Float[Array, "draw chain dim"], *, curved: bool = True
 ) -> tuple[str, ...]:
     r"""Return the sites along which the posterior does not fall off, as far as can be seen.
 
@@ -33,6 +33,7 @@ def improper_sites(
         density: The static half of the target.
         arrays: The dynamic half.
         positions: Unconstrained draws of chains that disagree.
+        curved: Whether the log-density has a gradient.
 
     Returns:
         Names of the latent sites that have a part in that direction.
@@ -45,7 +46,7 @@ def improper_sites(
     middle = draws.mean(0)
     near = np.max(_log_densities(density, arrays, draws))
     directions = [np.linalg.svd(draws - middle, full_matrices=False)[2][0]]
-    if density.layout.dim <= MOST_CURVATURES:
+    if curved and density.layout.dim <= MOST_CURVATURES:
         directions.append(np.linalg.eigh(_curvature(density, arrays, draws[-1]))[1][:, 0])
     for direction in directions:
         spread = max(float(np.std((draws - middle) @ direction)), 1.0)

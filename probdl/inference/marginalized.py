@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from jaxtyping import Array
 
@@ -12,9 +13,11 @@ from probdl.exact.programs.marginal_density import MarginalDensity
 from probdl.exact.programs.search import Found, find
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.driver import drive
-from probdl.inference.mcmc.markov_chain import MarkovChain, at_least
+from probdl.inference.mcmc.markov_chain import MarkovChain
 from probdl.inference.mcmc.nuts import NUTS
-from probdl.inference.method import Method, Options
+from probdl.inference.method import Method, Options, at_least
+from probdl.inference.monte_carlo.outcome import warn
+from probdl.inference.monte_carlo.smc import SMC, unsuited
 from probdl.inference.result import Result
 from probdl.program.model import Model
 from probdl.program.precision import Precision
@@ -46,13 +49,15 @@ class Marginalized(Method):
         Gelman et al. (2013), §5.4 and §22.3: marginal and conditional computation.
     """
 
-    inner: MarkovChain = field(default_factory=NUTS)
+    goes_on: ClassVar[bool] = True
+
+    inner: MarkovChain | SMC = field(default_factory=NUTS)
     sites: Sequence[str] | None = None
     max_table: int = MOST_ENTRIES
 
     def __post_init__(self) -> None:
         """Check the types."""
-        if not isinstance(self.inner, MarkovChain):
+        if not isinstance(self.inner, MarkovChain | SMC):
             raise TypeError(
                 f"Expected an inner method that samples, such as NUTS(); got {self.inner!r}. Exact() alone "
                 f"draws from a posterior without it."
@@ -62,6 +67,11 @@ class Marginalized(Method):
                 f"Expected names of sites; got {self.sites!r}. Write sites=('z',), or leave it out."
             )
         at_least("max_table", self.max_table, 1)
+
+    @property
+    def unlimited(self) -> Marginalized:
+        """The method, however many draws are asked for."""
+        return replace(self, inner=self.inner.unlimited)
 
     @property
     def instead(self) -> str:
@@ -115,7 +125,7 @@ class Marginalized(Method):
                 return f"site '{name}' is discrete and cannot be summed out: {why}"
         if not found.rest:
             return "every latent site is integrated and nothing is left to sample; Exact() draws from them"
-        return None
+        return unsuited(model, found.rest) if isinstance(self.inner, SMC) else None
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Draw from the posterior of a model."""
@@ -124,4 +134,7 @@ class Marginalized(Method):
             raise ValueError("Expected a latent that can be integrated; got none. Check `applicable` first.")
         with self.inner.precision.active():
             density = MarginalDensity(found.integral, found.layout)
-            return drive(key, self.inner, model, options, density, asked=self)
+            if isinstance(self.inner, SMC):
+                return warn(self.inner.run_on(key, model, options, density, self))
+            inner, density = self.inner.prepared(model, density)
+            return drive(key, inner, model, options, density, asked=self)

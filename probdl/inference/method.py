@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxtyping import Array
 
 from probdl.program.model import Model
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+    from probdl.inference.live import Snapshot, Until
     from probdl.inference.result import Result
 
 NO_LATENT = "the program has no latent site, and model.log_joint({}) is its log evidence"
@@ -24,14 +27,24 @@ class Options:
 
     Attributes:
         store: A zarr folder that draws are appended to, or None to keep them in memory.
+        checkpoint: A folder from which a killed run goes on, or None to keep nothing.
         overwrite: Whether an existing store may be replaced.
+        resume: Whether the run in the store is gone on with.
+        until: When to stop before all draws have been made.
+        callback: What is told of each chunk; the run stops if it returns True.
+        mesh: The devices that chains and data are spread over, or None for one.
         progress: Whether a progress bar is shown; None: if stderr is a terminal.
         dims: Names of the dimensions of sites.
         coords: Coordinates of dimensions.
     """
 
     store: Path | None = None
+    checkpoint: Path | None = None
     overwrite: bool = False
+    resume: bool = False
+    until: Until | None = None
+    callback: Callable[[Snapshot], object] | None = None
+    mesh: Mesh | None = None
     progress: bool | None = None
     dims: Mapping[str, Sequence[str]] = field(default_factory=dict)
     coords: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +56,8 @@ class Method(abc.ABC):
 
     A new method subclasses the family that it belongs to (such as `MarkovChain`), which says how it runs.
     """
+
+    goes_on: ClassVar[bool] = False  # whether a run that was stopped can be gone on with
 
     def __str__(self) -> str:
         """Return the name with the hyper-parameters that are not the default ones."""
@@ -61,6 +76,11 @@ class Method(abc.ABC):
         """
 
     @property
+    def unlimited(self) -> Method:
+        """The method, however many draws are asked for: a run that is gone on with has to share it."""
+        return self
+
+    @property
     @abc.abstractmethod
     def instead(self) -> str:
         """What to do with a model that the method cannot treat."""
@@ -77,3 +97,24 @@ class Method(abc.ABC):
         Returns:
             The result.
         """
+
+
+def at_least(name: str, value: Any, least: int) -> None:
+    """Check an integer hyper-parameter.
+
+    Args:
+        name: Its name, for the message.
+        value: Its value.
+        least: The least value that makes sense.
+
+    Raises:
+        ValueError: If it is no integer, or less.
+
+    Example:
+        >>> at_least("num_samples", 100, 1)
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(
+            f"Expected {name} to be an integer of at least {least}; got {value!r}. "
+            f"Pass for instance {name}={max(least, 1000 if name != 'num_chains' else 4)}."
+        )

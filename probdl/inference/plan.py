@@ -18,6 +18,8 @@ from probdl.inference.mcmc.nuts import NUTS
 from probdl.inference.method import NO_LATENT, Method
 from probdl.program.model import Model
 
+SAMPLE_IT = "Or call infer(model, Gibbs(), key=0), which draws what it can exactly and moves the rest."
+
 
 @dataclass(frozen=True)
 class Step:
@@ -156,7 +158,7 @@ def plan(model: Model) -> Plan:
         if name not in found.integrated:
             action = "no method" if name in stuck else "sampled by NUTS" if method else "not inferred"
             rows.append(Step(name, action, _size(model, name), found.reasons.get(name, "")))
-    instead = instead_of_summing(model.sites[stuck[0]]) if stuck else ""
+    instead = f"{instead_of_summing(model.sites[stuck[0]])} {SAMPLE_IT}" if stuck else ""
     return Plan(method, tuple(rows), why_not=why_not or "", instead=instead)
 
 

@@ -13,13 +13,16 @@ from jaxtyping import Array, Float
 from probdl.errors import SiteNotFound
 from probdl.inference import files, pointwise
 from probdl.inference.diagnostics import diagnose
+from probdl.inference.resampled import resampled
 from probdl.inference.status import Finding, Status
 from probdl.inference.summary import Summary, summarise
-from probdl.program.datatree import site_variables
+from probdl.program.datatree import is_weighted, site_variables
 from probdl.program.model import Model
 
 if TYPE_CHECKING:
     import xarray as xr
+
+LOG_EVIDENCE, LOG_EVIDENCE_ERROR = "log_evidence", "log_evidence_error"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +31,15 @@ class Result:
 
     Attributes:
         data: The groups of ArviZ: posterior (chain, draw, then plates), sample_stats, observed_data,
-            constant_data; log_likelihood and log_prior on demand; provenance in the attributes.
+            constant_data; log_likelihood and log_prior on demand; provenance in the attributes. Weighted
+            draws have `log_weight` in sample_stats: normalised over all draws, in nats.
         findings: What is wrong with it, the most severe first.
         parameters: Point estimates of params, by name.
         log_evidence: Log marginal likelihood in nats, where the method gives it.
         objective: Trace of the objective, where the method has one.
         plan: How each site was inferred, where that was planned.
         model: The model; None if the result was loaded.
+        log_evidence_error: Standard error of the log evidence, in nats; 0 where it is exact.
     """
 
     data: xr.DataTree
@@ -44,6 +49,7 @@ class Result:
     objective: Float[Array, " step"] | None = None
     plan: Any = None
     model: Model | None = None
+    log_evidence_error: float | None = None
 
     @property
     def status(self) -> Status:
@@ -68,12 +74,36 @@ class Result:
         return draws[name]
 
     def summary(self) -> Summary:
-        """Return ArviZ's table of all sites with the verdict on the run.
+        """Return ArviZ's table of all sites with the verdict on the run; of weighted draws a weighted one.
 
         Returns:
             What prints itself, also in a notebook; `.table` is a pandas DataFrame.
         """
-        return summarise(self.data.children["posterior"], self.findings)
+        return summarise(self.data, self.findings)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether the draws have weights: `log_weight` in `sample_stats`."""
+        return is_weighted(self.data)
+
+    def resample(self, key: int | Array, num_samples: int | None = None) -> Result:
+        """Return draws of equal weight, chosen with probabilities in proportion to the weights.
+
+        A draw of a large weight comes several times; what was found of the weights is kept.
+
+        Args:
+            key: A seed or a JAX key.
+            num_samples: How many draws; by default as many as there are.
+
+        Returns:
+            A new result of one chain.
+
+        Raises:
+            TypeError: If the key is none.
+            ValueError: If the number is not positive.
+        """
+        data = resampled(key, self.data, num_samples)
+        return replace(self, data=data, findings=diagnose(data))
 
     def with_log_likelihood(self) -> Result:
         """Return the result with the log-likelihood of each observation at each draw, in nats.
@@ -137,11 +167,13 @@ class Result:
             ValueError: If it is no result; the message says what is missing.
         """
         data = files.read(Path(path))
-        return cls(data, diagnose(data), log_evidence=data.attrs.get("log_evidence"))
+        value, error = (data.attrs.get(name) for name in (LOG_EVIDENCE, LOG_EVIDENCE_ERROR))
+        return cls(data, diagnose(data), log_evidence=value, log_evidence_error=error)
 
     def __repr__(self) -> str:
         """Return the sites and the status in a line."""
         names = ", ".join(name for name, _ in site_variables(self.data.children["posterior"]))
         sizes = self.data.children["posterior"].sizes
         shape = ", ".join(f"{sizes[name]} {name}s" for name in ("chain", "draw") if name in sizes)
-        return f"Result({names}; {shape}; {self.status})"
+        weighted = "; weighted" if self.is_weighted else ""
+        return f"Result({names}; {shape}{weighted}; {self.status})"

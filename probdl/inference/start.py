@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,6 +13,7 @@ from jaxtyping import Array
 
 from probdl.errors import NotApplicable
 from probdl.inference.assemble import constant_arrays, observations
+from probdl.inference.chunks import Moving
 from probdl.program.bound import Arrays
 from probdl.program.handlers import LOG_DET
 from probdl.program.jaxprs import without_derivative
@@ -23,57 +25,41 @@ if TYPE_CHECKING:
     from probdl.inference.mcmc.markov_chain import MarkovChain
 
 MOST_ATTEMPTS = 100
-START = 2**32 - 1
 
 
-@functools.partial(jax.jit, static_argnames=("kernel", "density", "num_chains"))
-def start(
-    kernel: MarkovChain, density: Sampled, num_chains: int, arrays: Arrays, key: Array
-) -> tuple[Array, Any, Array]:
+@functools.partial(jax.jit, static_argnums=1)
+def chain_keys(key: Array, num_chains: int) -> Array:
+    """Return the keys of the chains: that of chain c is fold_in(key, c)."""
+    return jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.arange(num_chains))
+
+
+def started(
+    begin: Callable[[np.ndarray], Moving], draw: Callable[[int], np.ndarray]
+) -> tuple[Moving, np.ndarray]:
     """Start chains, each at the first of some random points where its state is finite.
 
     Args:
-        kernel: The method.
-        density: The static half of the target.
-        num_chains: Number of chains.
-        arrays: The dynamic half.
-        key: The key of the run; chain c has the key fold_in(key, c).
+        begin: Makes the states of chains at points (chain, dim).
+        draw: Draws the points of an attempt.
 
     Returns:
-        Keys of the chains, their states, and whether each state is finite.
+        The chains, and whether each state is finite.
     """
-    target = density.target(arrays)
-
-    def attempt(chain_key: Array, number: Any) -> tuple[Any, Array]:
-        state = kernel.init(jax.random.fold_in(jax.random.fold_in(chain_key, START), number), target)
-        return strong(state), _is_finite(state)
-
-    def begin(chain_key: Array) -> tuple[Any, Array]:
-        def again(carry: tuple) -> tuple:
-            number, _, _ = carry
-            return number + 1, *attempt(chain_key, number)
-
-        def go_on(carry: tuple) -> Array:
-            number, _, good = carry
-            return ~good & (number < MOST_ATTEMPTS)
-
-        shapes = jax.eval_shape(attempt, chain_key, 0)[0]
-        nowhere = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        _, state, good = jax.lax.while_loop(go_on, again, (0, nowhere, jnp.zeros((), bool)))
-        return state, good
-
-    keys = jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.arange(num_chains))
-    return keys, *jax.vmap(begin)(keys)
+    positions = draw(0)
+    moving = begin(positions)
+    for attempt in range(1, MOST_ATTEMPTS):
+        good = _finite(moving.states)
+        if good.all():
+            break
+        positions = np.where(good[:, None], positions, draw(attempt))
+        moving = begin(positions)
+    return moving, _finite(moving.states)
 
 
-def strong(tree: Any) -> Any:
-    """Return arrays of definite types, so that a step sees the same types whatever went before."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(leaf)), tree)
-
-
-def _is_finite(state: Any) -> Array:
-    leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)]
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+def _finite(states: Any) -> np.ndarray:
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(states)]
+    finite = [np.isfinite(a).reshape(len(a), -1).all(1) for a in leaves if a.dtype.kind == "f"]
+    return np.stack(finite).all(0)
 
 
 def no_gradient(method: MarkovChain, density: Sampled, arrays: Arrays) -> NotApplicable | None:
@@ -111,9 +97,8 @@ def no_start(model: Model, density: Sampled, arrays: Arrays, position: Array) ->
     terms = _terms(density, arrays, position)
     causes = _arguments(model)
     for name, term in terms.items():
-        bad = ~np.isfinite(np.asarray(term))
-        if bad.any():
-            causes.append(_site(model, name, np.asarray(term), bad))
+        if not np.isfinite(np.asarray(term)).all():
+            causes.append(not_finite(model, name, np.asarray(term)))
     if not causes:
         gradient = _gradient(density, arrays, position)
         bad_sites = [k for k, v in density.layout.unravel(gradient).items() if not np.isfinite(v).all()]
@@ -148,8 +133,15 @@ def _arguments(model: Model) -> list[str]:
     return causes
 
 
-def _site(model: Model, name: str, term: np.ndarray, bad: np.ndarray) -> str:
-    index = tuple(int(i) for i in np.argwhere(bad)[0])
+def not_finite(model: Model, name: str, term: np.ndarray) -> str:
+    """Return in words which entry of the log-probability of a site is not finite.
+
+    Args:
+        model: The model.
+        name: The site.
+        term: Its log-probability, unreduced; not all finite.
+    """
+    index = tuple(int(i) for i in np.argwhere(~np.isfinite(term))[0])
     where = f" at {list(index)}" if index else ""
     if name not in model.sites:
         inner = name.partition(LOG_DET)[2]

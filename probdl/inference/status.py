@@ -5,6 +5,17 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+ENDED = "ended"
+
+
+class Ended(enum.Enum):
+    """Why a run made no more draws."""
+
+    COMPLETE = "all draws were made"
+    UNTIL = "the condition to stop was met"
+    CALLBACK = "a callback asked to stop"
+    INTERRUPTED = "the user stopped it"
+
 
 class InferenceWarning(UserWarning):
     """A result that should not be trusted as it is."""
@@ -23,20 +34,41 @@ class Status(enum.Enum):
         "The data may not determine these sites and their priors may not integrate to one: give them a "
         "proper prior."
     )
+    STUCK_CHAIN = (
+        "A chain that does not move says nothing: raise target_acceptance or num_warmup, or look at the "
+        "density where it is stuck."
+    )
+    SEVERAL_MODES = (
+        "The chains are in different modes, whose weights they do not tell: use ParallelTempering or SMC, or "
+        "break the symmetry (order the components)."
+    )
     HIGH_RHAT = (
         "The chains disagree, so that none of the numbers can be trusted: raise num_warmup, re-parametrise, "
         "or look for several modes and for labels that can be swapped."
     )
+    UNDEFINED = (
+        "The log-density is not a number there, and such draws were left out: keep the parameters of the "
+        "distributions in their domain whatever the latents are (a scale by exp or softplus)."
+    )
+    HIGH_PARETO_K = (
+        "A few weights outweigh all others, so that estimates may be far off and their errors too small: "
+        "take a proposal nearer to the posterior and with heavier tails, SMC or NUTS; where observations "
+        "are left out, refit without these, or take a likelihood with heavier tails."
+    )
     DIVERGENCES = (
         "The sampler misses regions of high curvature: raise target_acceptance (0.95, 0.99), or "
-        "re-parametrise (a hierarchical site as loc + scale * standard normal)."
+        "pass reparametrize='auto' for hierarchies."
     )
     MAX_TREE_DEPTH = (
-        "Trajectories were cut off: set dense_mass=True, rescale the inputs to unit size, or raise "
-        "max_tree_depth."
+        "Trajectories were cut off: raise max_tree_depth or num_warmup, or rescale the inputs to unit size."
     )
     LOW_EBFMI = (
         "The energy is explored slowly, which points to heavy tails: re-parametrise, or raise num_warmup."
+    )
+    BIASED = (
+        "Every step was taken, whatever its error: lower the step size or the bias or energy variance that "
+        "it aims at, give more rows to a minibatch, or use a method that tests its steps, such as MALA or "
+        "NUTS."
     )
     LOW_ESS = "Estimates are noisy: raise num_samples."
     OK = "Nothing suspicious was found."

@@ -1,29 +1,34 @@
 """Draws on disk, appended block by block: what is committed survives a kill at any moment.
 
-The store is an ordinary DataTree in zarr. Its arrays have room for all draws from the start; the attribute
-`committed` of its root, written after each block, says how many are there. Each file is replaced as a whole,
-so that a reader never sees half of one.
+The store is an ordinary DataTree in zarr. It appears under its name when it is complete. Its arrays have room
+for all draws from the start; the attribute `committed` of its root, written after the draws, says how many
+are there. Each file is replaced as a whole, so that a reader never sees half of one.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from probdl.errors import CannotResume
 from probdl.inference.assemble import assemble
 from probdl.inference.draws import Block
 from probdl.inference.method import Options
+from probdl.inference.reading import COMMITTED, open_store
+from probdl.inference.status import ENDED
 from probdl.program.model import Model
 
 if TYPE_CHECKING:
     import xarray as xr
 
-COMMITTED = "committed"
-CHUNK_BYTES = 2**20
+RUN, CREATED, ASKED = "run", "created_at", "num_samples"
+CHUNK_BYTES, LEAST_ROWS = 2**20, 1000
+MOST_PENDING = 2**26
 
 
 class StoredDraws:
@@ -34,7 +39,7 @@ class StoredDraws:
         model: The model.
         options: How the draws are labelled, and whether an existing store may be replaced.
         num_samples: How many draws will come, at most.
-        attributes: Where the run comes from.
+        attributes: Where the run comes from; `run` says what run it is.
 
     Raises:
         FileExistsError: If there is something already.
@@ -43,32 +48,111 @@ class StoredDraws:
     def __init__(
         self, path: Path, model: Model, options: Options, num_samples: int, attributes: Mapping[str, Any]
     ) -> None:
-        make_way(path, overwrite=options.overwrite)
+        if not options.resume:
+            check_way(path, overwrite=options.overwrite)
         self._path, self._model, self._options = path, model, options
         self._capacity, self._attributes = num_samples, attributes
         self._root: Any = None
         self._arrays: dict[tuple[str, str], Any] = {}
-        self._count = 0
+        self._waiting: list[dict[tuple[str, str], np.ndarray]] = []
+        self._written = 0
+        self._claimed = False
 
-    def append(self, values: Block, stats: Block) -> None:
-        """Write a block of draws, then the count that makes it valid."""
-        if not self._arrays:
-            self._create(values, stats)
-        for group, block in (("posterior", values), ("sample_stats", stats)):
-            for name, part in block.items():
-                array = self._arrays[group, name]
-                after = self._count + part.shape[1]
-                array[:, self._count : after] = part.reshape(*part.shape[:2], *array.shape[2:])
-        self._count += next(iter(stats.values())).shape[1]
-        self._root.attrs[COMMITTED] = self._count
+    def __str__(self) -> str:
+        """Return where the draws are."""
+        return f"draws at '{self._path}'"
 
-    def _create(self, values: Block, stats: Block) -> None:
+    @property
+    def count(self) -> int:
+        """Number of draws so far."""
+        return self._written + sum(_rows(block) for block in self._waiting)
+
+    @property
+    def committed(self) -> int:
+        """How many of them are on disk."""
+        return self._written
+
+    @property
+    def pending(self) -> bool:
+        """Whether those that are not take much memory."""
+        return sum(part.nbytes for block in self._waiting for part in block.values()) > MOST_PENDING
+
+    def begin(self) -> None:
+        """Remove a store that may be replaced: the run has begun."""
+        if self._path.exists():
+            os.rename(self._path, removed := aside(self._path, "removed"))
+            shutil.rmtree(removed)
+
+    def go_on(self, count: int) -> None:
+        """Take what is in the folder as the first draws; nothing is changed before more are committed.
+
+        Args:
+            count: How many of them are valid.
+
+        Raises:
+            CannotResume: If there are fewer, or those of another run.
+        """
         import zarr
 
-        first, first_stats = (
-            {name: part[:, :1] for name, part in block.items()} for block in (values, stats)
+        if not (self._path / "zarr.json").is_file():
+            if count or self._path.exists():
+                raise CannotResume(f"its draws at '{self._path}' are gone")
+            return
+        for left in self._path.glob("**/*.partial"):  # of a process that was killed
+            left.unlink(missing_ok=True)
+        self._root = zarr.open_group(self._path, mode="r+", use_consolidated=False)
+        if self._root.attrs.get(RUN) != self._attributes.get(RUN):
+            raise CannotResume(f"the draws at '{self._path}' are of a run of which there is no checkpoint")
+        if int(self._root.attrs.get(COMMITTED, 0)) < count:
+            raise CannotResume(f"fewer than {count} draws are left in '{self._path}'")
+        self._written = count
+        self._find()
+
+    def so_far(self) -> Iterator[tuple[Block, Block]]:
+        """Yield the draws on disk, (chain, draw, ...) by site and by statistic, block by block."""
+        widest = max((array.nbytes // max(array.shape[1], 1) for array in self._arrays.values()), default=1)
+        rows = max(1, MOST_PENDING // max(widest, 1))
+        for begin in range(0, self._written, rows):
+            end = min(begin + rows, self._written)
+            values, stats = (
+                {name: array[:, begin:end] for (group, name), array in self._arrays.items() if group == kind}
+                for kind in ("posterior", "sample_stats")
+            )
+            yield values, stats
+
+    def append(self, values: Block, stats: Block) -> None:
+        """Add a block of draws, which waits in memory until it is committed."""
+        groups = {"posterior": values, "sample_stats": stats}
+        self._waiting.append(
+            {(group, name): np.array(part) for group, block in groups.items() for name, part in block.items()}
         )
-        template = assemble(self._model, first, first_stats, self._options)
+
+    def commit(self) -> None:
+        """Write the draws that wait, then the count that makes them valid.
+
+        Raises:
+            OSError: If there is no room; what was committed before stays valid.
+        """
+        if not self._waiting:
+            return
+        block = {name: np.concatenate([part[name] for part in self._waiting], 1) for name in self._waiting[0]}
+        root = self._create(block) if self._root is None else self._root
+        if not self._claimed:
+            self._claim()
+        count = self._written + _rows(block)
+        for name, part in block.items():
+            array = self._arrays[name]
+            array[:, self._written : count] = part.reshape(*part.shape[:2], *array.shape[2:])
+        root.attrs[COMMITTED] = count
+        self._written, self._waiting = count, []
+
+    def _create(self, block: Mapping[tuple[str, str], np.ndarray]) -> Any:
+        import zarr
+
+        first: dict[str, dict[str, np.ndarray]] = {"posterior": {}, "sample_stats": {}}
+        for (group, name), part in block.items():
+            first[group][name] = part[:, :1]
+        template = assemble(self._model, first["posterior"], first["sample_stats"], self._options)
         template.attrs.update({**self._attributes, COMMITTED: 0})
         encoding = {
             node.path: {
@@ -78,38 +162,80 @@ class StoredDraws:
             }
             for node in template.subtree
         }
-        template.to_zarr(self._path, mode="w-", encoding=encoding, consolidated=False)
+        partial = aside(self._path, "partial")
+        template.to_zarr(partial, mode="w", encoding=encoding, consolidated=False)
+        self.begin()
+        os.rename(partial, self._path)
         self._root = zarr.open_group(self._path, mode="r+", use_consolidated=False)
+        self._find()
+        return self._root
+
+    def _members(self) -> Iterator[tuple[str, Any]]:
+        """Yield the arrays of draws by their paths."""
+        import zarr
+
         for path, array in self._root.members(max_depth=None):
             dims = getattr(array.metadata, "dimension_names", None) or ()
             if isinstance(array, zarr.Array) and "draw" in dims:
-                self._make_room(path, array)
+                yield path, array
+
+    def _find(self) -> None:
+        members = ((path, array, array.attrs.get("site")) for path, array in self._members())
+        self._arrays = {
+            (path.split("/")[0], name): array for path, array, name in members if name is not None
+        }
+
+    def _claim(self) -> None:
+        """Give all arrays of draws room for as many as will come, and say what run they are of."""
+        kept = {name: value for name, value in self._root.attrs.items() if name in (COMMITTED, CREATED)}
+        self._root.attrs.put({**self._attributes, **kept})
+        for _, array in self._members():
+            capacity, is_index = self._capacity, array.ndim == 1
+            room = array.shape[0 if is_index else 1]
+            if room >= capacity:
+                continue
+            array.resize((capacity,) if is_index else (array.shape[0], capacity, *array.shape[2:]))
+            if is_index:
+                for begin in range(0, capacity, CHUNK_BYTES):
+                    end = min(begin + CHUNK_BYTES, capacity)
+                    array[begin:end] = np.arange(begin, end)
+        self._find()
+        self._claimed = True
 
     def _chunks(self, array: xr.Variable) -> tuple[int, ...]:
         """Return chunks of about a megabyte that split the draws only."""
-        rows = max(1, min(self._capacity, CHUNK_BYTES // max(array.nbytes, 1)))
+        most = max(self._capacity, LEAST_ROWS)  # more may be asked for later
+        rows = max(1, min(most, CHUNK_BYTES // max(array.nbytes, 1)))
         return tuple(rows if dim == "draw" else max(n, 1) for dim, n in array.sizes.items())
 
-    def _make_room(self, path: str, array: Any) -> None:
-        group, name = path.split("/")[0], array.attrs.get("site")
-        if name is None:
-            array.resize((self._capacity,))
-            array[:] = np.arange(self._capacity)
-        else:
-            array.resize((array.shape[0], self._capacity, *array.shape[2:]))
-            self._arrays[group, name] = array
-
     def finish(self) -> xr.DataTree:
-        """Return all that was appended; it is read when needed."""
-        return open_store(self._path)
+        """Return the draws that were asked for; they are read when needed."""
+        self.commit()
+        data = open_store(self._path, self._capacity)
+        data.attrs.update(
+            {name: self._attributes[name] for name in (ASKED, "method") if name in self._attributes}
+        )
+        return data
 
     def describe(self, attributes: Mapping[str, Any]) -> None:
-        """Write what is known of the run when it has ended."""
-        self._root.attrs.update(attributes)
+        """Write what is known of the run when it has ended, unless that was done and nothing was added."""
+        if self._claimed or ENDED not in self._root.attrs:
+            self._root.attrs.update(attributes)
 
 
-def make_way(path: Path, *, overwrite: bool) -> None:
-    """Remove what is at a path if it is a store and may be replaced.
+def _rows(block: Mapping[tuple[str, str], np.ndarray]) -> int:
+    return next(iter(block.values())).shape[1]
+
+
+def aside(path: Path, what: str) -> Path:
+    """Return a hidden path beside another one, with nothing there."""
+    beside = path.with_name(f".{path.name}.{what}")
+    shutil.rmtree(beside, ignore_errors=True)
+    return beside
+
+
+def check_way(path: Path, *, overwrite: bool) -> None:
+    """Check that nothing is at a path, or a store that may be replaced.
 
     Args:
         path: The path.
@@ -123,40 +249,9 @@ def make_way(path: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise FileExistsError(
             f"Expected a path with nothing there for the draws; got '{path}'. Choose another one, or pass "
-            f"overwrite=True."
+            f"resume=True to go on with the run there, or overwrite=True."
         )
     if not (path / "zarr.json").is_file():
         raise FileExistsError(
             f"Expected a zarr folder to overwrite; got '{path}', which is none. Choose another path."
         )
-    shutil.rmtree(path)
-
-
-def open_store(path: Path) -> xr.DataTree:
-    """Open a zarr folder; of a store only the committed draws. Arrays are read when needed.
-
-    Args:
-        path: The folder.
-
-    Returns:
-        The tree.
-
-    Raises:
-        ValueError: If it holds no draws yet.
-    """
-    import xarray as xr
-
-    tree = xr.open_datatree(path, engine="zarr", consolidated=False)
-    committed = tree.attrs.get(COMMITTED)
-    if committed is None:
-        return tree
-    if committed == 0:
-        raise ValueError(f"Expected draws in the store '{path}'; got none yet. Wait, or run it again.")
-    drawn = xr.DataTree.from_dict(
-        {
-            node.path: node.to_dataset(inherit=False).isel(draw=slice(committed), missing_dims="ignore")
-            for node in tree.subtree
-        }
-    )
-    drawn.attrs.update(tree.attrs)
-    return drawn

@@ -129,11 +129,14 @@ class Arrays:
         leaves: The arrays among the arguments, by their position.
         observed: Values that sites are conditioned on.
         held: Values that sites are set to by an intervention.
+        centring: Degrees of centring of sites that are sampled in other coordinates, under `CENTRING` and
+            their names.
     """
 
     leaves: Mapping[str, Any]
     observed: Mapping[str, Any]
     held: Mapping[str, Any]
+    centring: Mapping[str, Any] = field(default_factory=dict)
 
 
 def split(args: tuple, kwargs: Mapping[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

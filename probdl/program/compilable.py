@@ -64,7 +64,7 @@ def _trace(bound: BoundProgram, arrays: Arrays, names: list[str]) -> Any:
 
 
 def _digest(traced: Any) -> str:
-    digest = hashlib.sha256(ADDRESS.sub("", str(traced.jaxpr)).encode())
+    digest = hashlib.sha256(ADDRESS.sub("", traced.jaxpr.pretty_print(use_color=False)).encode())
     for value in traced.consts:
         if not jnp.issubdtype(value.dtype, jax.dtypes.extended):
             array = np.asarray(value)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SAMPLE_DIMS = ("chain", "draw")
 LONGEST_NAME = 200
+LOG_WEIGHT = "log_weight"
 SLASH = "\N{DIVISION SLASH}"
 
 
@@ -215,6 +216,27 @@ def site_variables(tree: xr.DataTree) -> Iterator[tuple[str, xr.DataArray]]:
         for variable, array in node.to_dataset(inherit=True).data_vars.items():
             plain = f"{path}/{variable}" if path else str(variable)
             yield array.attrs.get("site", plain), array
+
+
+def is_weighted(data: xr.DataTree) -> bool:
+    """Whether the draws of a result have weights, in `sample_stats`."""
+    return "sample_stats" in data.children and LOG_WEIGHT in data.children["sample_stats"].data_vars
+
+
+def check_equally_weighted(data: xr.DataTree, where: str) -> None:
+    """Check that the draws of a result have equal weights.
+
+    Args:
+        data: The tree.
+        where: The call that needs it, for the message.
+
+    Raises:
+        ValueError: If they have weights.
+    """
+    if is_weighted(data):
+        raise ValueError(
+            f"Expected draws of equal weight in {where}; got weighted ones. Pass result.resample(key=0)."
+        )
 
 
 def posterior_draws(

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from probdl.program.layout import Layout, Span
 from probdl.program.sites import Site
+from probdl.program.states import finite_range
 
 
 @dataclass(frozen=True)
@@ -63,3 +65,29 @@ class Declarations:
     def scan_of(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
         """Return the scan of each of some sites that is in one."""
         return tuple((n, scan) for n in names if (scan := self.sites[n].site.scan) is not None)
+
+    def layout(self, own: frozenset[str] = frozenset()) -> Layout:
+        """Return where the latents lie in a position.
+
+        Args:
+            own: Continuous sites of which it has the values; discrete ones are always so.
+
+        Returns:
+            The layout; it leaves out sites whose distribution does not say what its values are.
+        """
+        continuous = {n: d for n, d in self.sites.items() if d.unconstrained_shape is not None}
+        discrete = {n: d for n, d in self.sites.items() if d.site.is_latent and d.site.is_discrete}
+        shapes = {n: d.site.shape if n in own else d.unconstrained_shape or () for n, d in continuous.items()}
+        shapes |= {n: d.site.shape for n, d in discrete.items()}
+        return Layout(
+            tuple(shapes),
+            tuple(shapes.values()),
+            self.scan_of(shapes),
+            own & frozenset(continuous) | frozenset(discrete),
+            tuple(_span(d.site) for d in discrete.values()),
+        )
+
+
+def _span(site: Site) -> Span:
+    values = finite_range(site)
+    return Span() if values is None else Span(values.start, values.stop - 1)

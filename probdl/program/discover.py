@@ -52,6 +52,11 @@ class Discover(Everywhere):
             if msg["name"] in self.found:
                 raise ValueError(twice(msg["name"]))
             size, seen = msg["args"]
+            if seen is not None and seen > size:
+                raise ValueError(
+                    f"Expected a subsample_size of at most {size}, the size of plate '{msg['name']}'; got "
+                    f"{seen}. Lower it, or leave it out to see all."
+                )
             self.plates[msg["name"]] = Plate(size, size if seen is None else seen)
         elif msg["type"] == "sample":
             empty = {f.name: Plate(0, 0) for f in msg["cond_indep_stack"] if f.size == 0}
@@ -219,8 +224,24 @@ def abstract_run(bound: BoundProgram, arrays: Arrays, unit: jax.Array) -> list[A
     handler.unit = unit
     trace = bound.trace(arrays, handler)
     samples = (msg for msg in trace.values() if msg["type"] == "sample")
-    leaves = jax.tree.leaves([(msg["fn"], msg["value"], msg["scale"]) for msg in samples])
+    leaves = _leaves([(msg["fn"], msg["value"], msg["scale"]) for msg in samples])
     return [leaf for leaf in leaves if isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)]
+
+
+def _leaves(tree: Any) -> list[Any]:
+    """Return the leaves in an order that is the same in every process: NumPyro flattens a set of names."""
+
+    def has_names(node: Any) -> bool:
+        return hasattr(node, "gather_pytree_data_fields")
+
+    found: list[Any] = []
+    for node in jax.tree.leaves(tree, is_leaf=has_names):
+        if has_names(node):
+            names = sorted(node.gather_pytree_data_fields())
+            found += _leaves([getattr(node, name, None) for name in names])
+        else:
+            found.append(node)
+    return found
 
 
 def _branch_error(bound: BoundProgram, arrays: Arrays) -> ValueError:

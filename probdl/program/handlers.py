@@ -11,6 +11,8 @@ import numpyro
 from numpyro.distributions import biject_to
 from numpyro.primitives import Messenger
 
+from probdl.program.centring import CENTRING, centred_value
+
 Message = dict[str, Any]
 
 
@@ -178,7 +180,8 @@ class Unconstrain(Everywhere):
 
     Args:
         program: The program.
-        values: Unconstrained values of latents, and values of those in `given`.
+        values: Unconstrained values of latents, and values of those in `given`; the degree of centring of a
+            site, where it has one, under `CENTRING` and its name.
         scan_of: The scan that each scanned one is in.
         given: The latents whose values are the sites' own.
     """
@@ -202,10 +205,71 @@ class Unconstrain(Everywhere):
             msg["value"] = self.value(name)
             return
         z = self.value(name)
-        bijection = biject_to(msg["fn"].support)
-        value = bijection(z)
-        log_det = bijection.log_abs_det_jacobian(z, value)
+        if CENTRING + name in self.values:
+            value, log_det = centred_value(msg["fn"], z, self.value(CENTRING + name))
+        else:
+            bijection = biject_to(msg["fn"].support)
+            value = bijection(z)
+            log_det = bijection.log_abs_det_jacobian(z, value)
         within = jnp.ndim(log_det) - jnp.ndim(value) + len(msg["fn"].event_shape)
         log_det = jnp.sum(log_det, axis=tuple(range(-within, 0)))
         msg["value"] = value
         numpyro.factor(f"{LOG_DET}{name}", log_det)
+
+
+class Begin(Unconstrain):
+    """Run the program at a random start: what is not held is uniform on (-2, 2) before its bijection.
+
+    Args:
+        program: The program.
+        values: As in `Unconstrain`; held.
+        scan_of: The scan that each scanned one is in.
+        names: Continuous latents that are given a start; all others are drawn from the program.
+    """
+
+    def __init__(
+        self,
+        program: Callable | None,
+        values: Mapping[str, Any],
+        scan_of: Mapping[str, str],
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(program, values, scan_of)
+        self.names = names
+
+    def visit(self, msg: Message) -> None:
+        """Give a site a value that is possible, wherever the data may be."""
+        super().visit(msg)
+        if msg["type"] == "sample" and msg.get("name") in self.names:
+            bijection = biject_to(msg["fn"].support)
+            shape = bijection.inverse_shape(msg["fn"].shape(msg["kwargs"].get("sample_shape", ())))
+            kind = jnp.result_type(float)
+            msg["value"] = bijection(jax.random.uniform(jnp.asarray(numpyro.prng_key()), shape, kind, -2, 2))
+
+
+class Expect(Fix):
+    """Run the program with some sites at their means given the sites before them.
+
+    Args:
+        program: The program.
+        values: Values that other sites are held at.
+        scan_of: The scan that each scanned one is in.
+        names: The sites.
+    """
+
+    def __init__(
+        self,
+        program: Callable | None,
+        values: Mapping[str, Any],
+        scan_of: Mapping[str, str],
+        names: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(program, values, scan_of)
+        self.names = names
+
+    def visit(self, msg: Message) -> None:
+        """Give a site the mean of its distribution."""
+        super().visit(msg)
+        if msg["type"] == "sample" and msg["name"] in self.names:
+            shape = msg["fn"].shape(msg["kwargs"].get("sample_shape", ()))
+            msg["value"] = jnp.broadcast_to(msg["fn"].mean, shape)

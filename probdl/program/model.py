@@ -17,8 +17,9 @@ from probdl.program.arrays import convert, widened
 from probdl.program.bound import Arrays, BoundProgram, as_array, hashable, split
 from probdl.program.checks import check_complete, check_data, check_values
 from probdl.program.compilable import compilable
-from probdl.program.datatree import posterior_draws, tree
+from probdl.program.datatree import check_equally_weighted, posterior_draws, tree
 from probdl.program.declarations import Declarations
+from probdl.program.density import Density
 from probdl.program.discover import discover
 from probdl.program.keys import as_key
 from probdl.program.known import known
@@ -26,7 +27,7 @@ from probdl.program.precision import Precision
 from probdl.program.runs import log_joint, replicate
 from probdl.program.signature import check_call, leaf_names
 from probdl.program.sites import Site, SiteKind
-from probdl.program.target import Density, Layout, Target
+from probdl.program.target import Target
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -214,13 +215,7 @@ class Model:
     @functools.cached_property
     def density(self) -> Density:
         """The static half of the target: equal for models that can share a compilation."""
-        unconstrained = {
-            name: d.unconstrained_shape
-            for name, d in self.declarations.sites.items()
-            if d.unconstrained_shape is not None
-        }
-        scans = self.declarations.scan_of(unconstrained)
-        return Density(self.bound[0], Layout(tuple(unconstrained), tuple(unconstrained.values()), scans))
+        return Density(self.bound[0], self.declarations.layout())
 
     @functools.cached_property
     def target(self) -> Target:
@@ -265,11 +260,13 @@ class Model:
 
         Raises:
             SiteNotFound: If the posterior has a site that the program has not.
-            ValueError: If a latent has another shape in the posterior.
+            ValueError: If a latent has another shape in the posterior, or its draws are weighted.
         """
         held, lead = {}, (1, 1000 if num_samples is None else num_samples)
         if given is not None:
-            held, lead = posterior_draws(getattr(given, "data", given), self.sites, num_samples)
+            given = getattr(given, "data", given)
+            check_equally_weighted(given, "given")
+            held, lead = posterior_draws(given, self.sites, num_samples)
         with Precision.DOUBLE.active():
             keys = jax.random.split(as_key(key), lead[0] * lead[1])
             arrays = self.arrays(Precision.DOUBLE)

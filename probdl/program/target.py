@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 from numpyro import validation_enabled
 from numpyro.distributions import constraints
 
-from probdl.program.bound import Arrays, BoundProgram
-from probdl.program.handlers import Unconstrain, bare, is_factor, is_log_det
+from probdl.program.bound import Arrays
+from probdl.program.handlers import bare, is_factor, is_log_det
+from probdl.program.layout import Integers, Layout
 from probdl.program.states import base
+
+
+class Prior(NamedTuple):
+    """What the program says of the latents before there are data, and what the data say of them.
+
+    Attributes:
+        log_density: Position (dim,) -> log-density of the prior in nats, Jacobian included.
+        log_likelihood: Position (dim,) -> all other terms of the log joint density, in nats.
+        draw: Key -> a position drawn from the prior.
+        mean: The position of the means, each given those before it: the mean of a prior that is Gaussian.
+    """
+
+    log_density: Callable[[Float[Array, " dim"]], Float[Array, ""]]
+    log_likelihood: Callable[[Float[Array, " dim"]], Float[Array, ""]]
+    draw: Callable[[Array], Float[Array, " dim"]]
+    mean: Callable[[], Float[Array, " dim"]]
 
 
 class Target(NamedTuple):
@@ -24,54 +38,20 @@ class Target(NamedTuple):
 
     Attributes:
         log_density: Position (dim,) -> unnormalised log-density in nats, Jacobian included.
-        init: Key -> a starting position (dim,), uniform on (-2, 2) in each coordinate.
+        init: Key -> a starting position (dim,), uniform on (-2, 2) in each continuous coordinate.
         constrain: Position (dim,) -> values of the latent and deterministic sites.
+        integers: Which coordinates are integers; None: none.
+        prior: Prior and likelihood apart, where they can be told apart.
+        minibatch: What chooses a minibatch, such as a key -> (position -> unbiased estimates of the
+            log-density and its gradient); None where all data are seen.
     """
 
     log_density: Callable[[Float[Array, " dim"]], Float[Array, ""]]
     init: Callable[[Array], Float[Array, " dim"]]
     constrain: Callable[[Float[Array, " dim"]], dict[str, Array]]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each latent site lies in a flat position.
-
-    Attributes:
-        names: The latent sites, in order.
-        shapes: Shapes of their unconstrained values.
-        scan_of: The scan that each scanned one is in.
-    """
-
-    names: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-    scan_of: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def dim(self) -> int:
-        """Number of unconstrained coordinates."""
-        return sum(math.prod(shape) for shape in self.shapes)
-
-    def unravel(self, position: Float[Array, " dim"]) -> dict[str, Array]:
-        """Split a position into the unconstrained values of the sites.
-
-        Args:
-            position: Shape (dim,).
-
-        Returns:
-            One array a site.
-
-        Example:
-            >>> layout = Layout(("a", "b"), ((), (2,)))
-            >>> {k: v.shape for k, v in layout.unravel(jnp.arange(3.0)).items()}
-            {'a': (), 'b': (2,)}
-        """
-        values, start = {}, 0
-        for name, shape in zip(self.names, self.shapes, strict=True):
-            stop = start + math.prod(shape)
-            values[name] = position[start:stop].reshape(shape)
-            start = stop
-        return values
+    integers: Integers | None = None
+    prior: Prior | None = None
+    minibatch: Callable[[Any], Callable[[Float[Array, " dim"]], tuple[Array, Array]]] | None = None
 
 
 class Sampled(Protocol):
@@ -86,6 +66,10 @@ class Sampled(Protocol):
         """Return the target for some data."""
         ...
 
+    def points(self, arrays: Arrays, keys: Array, attempt: int) -> Float[np.ndarray, "chain dim"]:
+        """Return a random starting point for each key of a chain; another one at each attempt."""
+        ...
+
     def log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
         """Return the log-density of a position, Jacobian included."""
         ...
@@ -97,85 +81,6 @@ class Sampled(Protocol):
     def complete(self, arrays: Arrays, keys: Array, positions: Float[Array, "*draw dim"]) -> dict[str, Array]:
         """Return the values of all latent and deterministic sites at positions."""
         ...
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def log_density(density: Sampled, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
-    """Return the log-density of a position.
-
-    A program is traced once for shapes and precision, by whichever compiled function asks first; others,
-    and further calls in the same one, take the trace.
-
-    Args:
-        density: The static half of the target.
-        arrays: The dynamic half.
-        position: An unconstrained position.
-
-    Returns:
-        Nats, Jacobian included.
-    """
-    return density.log_density(arrays, position)
-
-
-@dataclass(frozen=True)
-class Density:
-    """The static half of a target: what a compiled step is compiled for.
-
-    Two models of the same program and the same shapes share it, so they share the compilation.
-    """
-
-    bound: BoundProgram
-    layout: Layout
-
-    def target(self, arrays: Arrays) -> Target:
-        """Return the target for some data.
-
-        Args:
-            arrays: The dynamic half of the model; inside a compiled function these are its arguments.
-
-        Returns:
-            The target.
-        """
-        return Target(
-            functools.partial(log_density, self, arrays),
-            self._init,
-            functools.partial(self._constrain, arrays),
-        )
-
-    def site_log_probs(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
-        """Return the log-probability of each site at a position, unreduced: shape of its batch."""
-        return log_probs(self._trace(arrays, position), trusted=True)
-
-    def complete(self, arrays: Arrays, keys: Array, positions: Float[Array, "*draw dim"]) -> dict[str, Array]:
-        """Return the values of all latent and deterministic sites at positions.
-
-        Args:
-            arrays: The dynamic half of the model.
-            keys: One key a position, for what is left to be drawn: nothing is, here.
-            positions: Positions, with any leading axes.
-
-        Returns:
-            Arrays by site, with the leading axes.
-        """
-        del keys
-        run = self.target(arrays).constrain
-        for _ in positions.shape[:-1]:
-            run = jax.vmap(run)
-        return run(positions)
-
-    def _trace(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Any]:
-        handler = Unconstrain(None, self.layout.unravel(position), dict(self.layout.scan_of))
-        return self.bound.trace(arrays, handler)
-
-    def log_density(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
-        """Return the log-density of a position, in nats, Jacobian included."""
-        return total(self.site_log_probs(arrays, position), position.dtype)
-
-    def _init(self, key: Array) -> Float[Array, " dim"]:
-        return jax.random.uniform(key, (self.layout.dim,), minval=-2.0, maxval=2.0)
-
-    def _constrain(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
-        return latent_values(self._trace(arrays, position))
 
 
 def log_probs(trace: Mapping[str, Any], *, trusted: bool = False) -> dict[str, Array]:

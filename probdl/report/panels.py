@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from probdl.inference.result import Result
+    from probdl.program.model import Model
 
-PRIOR_DRAWS = 4000
+PRIOR_DRAWS, FEWEST_PRIOR_DRAWS, MOST_PRIOR_NUMBERS = 4000, 50, 50_000_000
 PRIOR_KEY = 0
+RESAMPLING = 0
 COPY = 0.999
 
 
@@ -67,7 +69,7 @@ def select(result: Result, sites: Iterable[str] | None, limit: int, *, prior: bo
     """Choose what is pictured of a result.
 
     Args:
-        result: The result.
+        result: The result; weighted draws are resampled.
         sites: Names of sites, or None for all.
         limit: How many numbers at most.
         prior: Whether prior draws are wanted.
@@ -79,6 +81,7 @@ def select(result: Result, sites: Iterable[str] | None, limit: int, *, prior: bo
         SiteNotFound: If a name is not in the posterior.
         ValueError: If nothing is left to picture.
     """
+    result = result.resample(RESAMPLING) if result.is_weighted else result
     posterior = _ordered(result)
     names = list(posterior) if sites is None else list(dict.fromkeys(sites))
     for name in names:
@@ -240,13 +243,19 @@ def _prior(result: Result, *, prior: bool) -> tuple[dict[str, np.ndarray], str]:
         if result.model is None:
             return {}, "No prior: a loaded result does not hold its model."
         try:
-            tree = result.model.sample(PRIOR_KEY, PRIOR_DRAWS)
+            tree = result.model.sample(PRIOR_KEY, _prior_draws(result.model))
         except (
             Exception
         ) as error:  # a prior that cannot be drawn, an improper one say, is no reason to show nothing
             return {}, f"No prior: it cannot be drawn ({type(error).__name__})."
     draws = dict(site_variables(tree.children["prior"])) if "prior" in tree.children else {}
     return {name: a.to_numpy().reshape(a.shape[0] * a.shape[1], -1) for name, a in draws.items()}, ""
+
+
+def _prior_draws(model: Model) -> int:
+    """Return of how many draws the prior is drawn: fewer where there are many rows, drawn as well."""
+    size = sum(math.prod(site.shape) for site in model.sites.values()) + sum(model.plates.values())
+    return int(np.clip(MOST_PRIOR_NUMBERS // max(size, 1), FEWEST_PRIOR_DRAWS, PRIOR_DRAWS))
 
 
 def _diverging(result: Result, like: np.ndarray) -> np.ndarray:

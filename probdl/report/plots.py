@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from probdl.inference.calibration import Calibration
     from probdl.inference.result import Result
 
 __all__ = ["Plot", "pair_plot", "plot", "posterior_plot", "rank_plot", "trace_plot"]
@@ -33,14 +34,15 @@ Draw = Callable[[Sequence["Axes"], Selection], None]
 Heading = Callable[["Figure", float, Selection], None]
 
 
-def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PANELS) -> Plot:
+def plot(result: Result | Calibration, *, sites: Iterable[str] | None = None, panels: int = PANELS) -> Plot:
     """Picture a result on one page: posteriors over priors, traces, ranks, and pairs with divergences.
 
     Each row is one number. Ranks that stray from their zero line betray a chain that is elsewhere than the
-    others; ticks below traces and dots among pairs are divergent transitions.
+    others; ticks below traces and dots among pairs are divergent transitions. Of a calibration, it pictures
+    how far the distribution of ranks is from uniform, with the band that all lines together stay in.
 
     Args:
-        result: What `infer` returned; a loaded result has no prior to show.
+        result: What `infer` or `calibrate` returned; a loaded result has no prior to show.
         sites: Names of sites to show, all by default.
         panels: How many numbers at most; scalars come first, and the figure says what is left out.
 
@@ -61,8 +63,13 @@ def plot(result: Result, *, sites: Iterable[str] | None = None, panels: int = PA
         >>> plot(infer(Model(coin), key=0))
         Plot(3 panels; .savefig('posterior.png') writes it)
     """
+    from probdl.inference.calibration import Calibration
     from probdl.report.strips import draw_posteriors, draw_ranks, draw_traces
 
+    if isinstance(result, Calibration):
+        from probdl.report.calibration_plot import calibration_plot
+
+        return calibration_plot(result, sites=sites, panels=panels)
     selection = _selected(result, sites, panels, prior=True)
     paired = most_telling(selection, PAIRED)
     left = MARGIN + 0.25 + _name_width((*selection.panels, *paired.panels))

@@ -159,6 +159,7 @@ def test_every_family_has_a_row():
     assert {member for family in FAMILIES for member in family.members} - covered == others
 
 
+@pytest.mark.slow
 @members
 def test_log_prob_is_that_of_numpyro(name):
     distribution, family, natural, _ = sampled(name)
@@ -209,6 +210,7 @@ def test_maximum_likelihood_has_no_slope_and_weights_are_repetitions(name):
     assert (np.abs(found["slope"]) < 1e-9 * (1 + np.abs(found["statistics"]).mean((0, 1)))).all()
 
 
+@pytest.mark.few(3)
 @pytest.mark.slow
 @members
 def test_single_precision_stays_single(name):
@@ -231,6 +233,7 @@ SCIPY = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCIPY)
 def test_log_prob_and_entropy_are_those_of_scipy(name):
@@ -274,6 +277,7 @@ def test_maximum_likelihood_over_a_wide_range():
     np.testing.assert_allclose(back, concentration, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_maximum_likelihood_can_be_differentiated():
     family, natural = GammaFamily(), jnp.array([1.0, -2.0])
     inverse = jax.jit(jax.jacobian(family.natural_from_mean))(family.mean_parameters(natural))

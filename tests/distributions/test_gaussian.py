@@ -31,6 +31,7 @@ def same(a, b):
         np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_density_entropy_and_distance():
     r = np.random.default_rng(0)
     g, x = random_gaussian(r, 3), r.normal(size=(4, 2, 3))
@@ -42,6 +43,7 @@ def test_density_entropy_and_distance():
     same(GaussianVector.from_precision(g.precision @ g.mean, g.precision), g)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_joint_is_marginal_times_conditional(seed):
     r = np.random.default_rng(seed)
@@ -62,6 +64,7 @@ def test_bayes_is_prior_times_likelihood_over_evidence(seed):
     np.testing.assert_allclose(posterior.log_prob(x) + evidence, prior.log_prob(x) + likelihood, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_observations_one_by_one_are_all_at_once():
     r = np.random.default_rng(0)
     prior, matrix, y = (
@@ -106,6 +109,7 @@ def test_divergence_and_information():
     np.testing.assert_allclose(pair.mutual_information([0], [1]), -np.log(1 - 0.6**2) / 2, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_operations_are_compiled_mapped_and_differentiated():
     g = random_gaussian(np.random.default_rng(4), 3)
     same(jax.jit(lambda g, y: g.condition([2], y))(g, jnp.ones(1)), g.condition([2], jnp.ones(1)))
@@ -174,6 +178,7 @@ def test_a_product_of_matrices_is_symmetric_but_for_rounding():
     GaussianVector(jnp.zeros(30), turned + jnp.triu(turned, 1) * jnp.finfo(jnp.float32).eps)
 
 
+@pytest.mark.slow
 def test_trees_may_hold_batches_gradients_and_other_things():
     r = np.random.default_rng(6)
     many = [random_gaussian(r, 3) for _ in range(4)]

@@ -27,6 +27,7 @@ def pair(request):
         yield IndependentFamily(each, (3,)), member.to_event(1)
 
 
+@pytest.mark.slow
 def test_densities_are_those_of_numpyro(pair):
     family, member = pair
     x = member.sample(jax.random.key(0), (5,))
@@ -39,6 +40,7 @@ def test_densities_are_those_of_numpyro(pair):
     np.testing.assert_allclose(family.moments(natural)[1], member.variance, rtol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_entropies_add_up_and_means_lead_back(pair):
     family, member = pair
     natural, each = family.natural_parameters(member), family.base

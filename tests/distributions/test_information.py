@@ -36,6 +36,7 @@ def random_table(seed, shape):
     return counts / counts.sum()
 
 
+@pytest.mark.slow
 def test_tables_against_scipy_and_sklearn():
     p, q = random_table(0, (3, 4)), random_table(1, (3, 4))
     np.testing.assert_allclose(entropy(p), stats.entropy(p.ravel()), rtol=1e-12)
@@ -46,6 +47,7 @@ def test_tables_against_scipy_and_sklearn():
     assert entropy(jnp.array([1.0, 0.0])) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_conditional_information_is_the_mean_over_what_is_given(seed):
     counts = random_counts(seed, (2, 3, 4, 2))
@@ -99,6 +101,7 @@ def test_information_of_draws_by_counting():
     np.testing.assert_allclose(mutual_information_of_draws(x, y), by_hand, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_lists_are_tables():
     table = [[0.1, 0.2], [0.3, 0.4]]
     assert entropy(table) == entropy(np.array(table))

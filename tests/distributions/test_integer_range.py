@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pytest
 
 from probdl.distributions.integer_range import IntegerRange
 
@@ -11,6 +12,7 @@ PROBS = np.array([[0.2, 0.5, 0.3], [0.6, 0.4, 0.0]])
 KNOWN, PLAIN = IntegerRange(PROBS, -1), dist.Categorical(PROBS)
 
 
+@pytest.mark.slow
 def test_it_is_a_categorical_distribution_moved():
     values = jnp.arange(3)[:, None]
     np.testing.assert_allclose(KNOWN.log_prob(values - 1), PLAIN.log_prob(values), rtol=1e-6)

@@ -32,6 +32,7 @@ def test_von_mises_fit_is_that_of_scipy(concentration):
     np.testing.assert_allclose([fitted.concentration, fitted.loc], [kappa, loc], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_weights_are_repetitions():
     angles, weights = jnp.array([0.1, 0.5, 2.0]), np.array([1, 2, 3])
     repeated = fit_von_mises(jnp.repeat(angles, weights, total_repeat_length=6))

@@ -88,6 +88,8 @@ def close(found, expected, chain):
         np.testing.assert_allclose(one, other, rtol=atol, atol=atol)
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "algorithm"),
     [(shape, SEQUENTIAL) for shape in SHAPES] + [((3, 1), ASSOCIATIVE), ((3, 4), ASSOCIATIVE)],
@@ -98,6 +100,7 @@ def test_smoothed_is_the_sum_over_all_paths(shape, shared, algorithm):
         close(smooth(*chain, algorithm=algorithm), summed(*chain), chain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("shape", [(3, 1), (3, 4)])
 def test_logarithms_alone_are_the_sum_over_all_paths(shape, shared):
@@ -106,6 +109,7 @@ def test_logarithms_alone_are_the_sum_over_all_paths(shape, shared):
         close(solve(*chain), summed(*chain), chain)
 
 
+@pytest.mark.slow
 @by_algorithm
 def test_rescaled_numbers_are_right_wherever_they_are_trusted(algorithm):
     count = {True: 0, False: 0}
@@ -143,6 +147,8 @@ UNDERFLOWS = {
 }
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @by_algorithm
 @pytest.mark.parametrize("name", UNDERFLOWS)
 def test_what_underflows_is_found(name, algorithm):
@@ -168,6 +174,7 @@ def test_what_underflows_between_two_steps_is_found():
         close(smooth(*chain, algorithm=algorithm), summed(*chain), chain)
 
 
+@pytest.mark.slow
 def test_filtered_states_are_those_of_the_chain_cut_off():
     for chain in chains(3, 4, shared=False):
         found = filtered(*chain)
@@ -178,6 +185,8 @@ def test_filtered_states_are_those_of_the_chain_cut_off():
                 close([np.exp(found.log_states[t])], [states[t]], chain)
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @by_algorithm
 @pytest.mark.parametrize("shared", [True, False])
 def test_the_gradient_is_the_marginals(shared, algorithm):
@@ -219,6 +228,7 @@ def test_a_batch_is_each_chain_alone(shared):
         close([leaf[i] for leaf in gradients], [states[0], pairs, states], chain)
 
 
+@pytest.mark.slow
 def test_impossible_evidence_has_zero_gradient():
     possible = np.zeros(3), np.zeros((1, 3, 3)), np.zeros((4, 3))
     for place, index in [(0, ...), (1, ...), (2, 0), (2, 1), (2, 3)]:
@@ -246,6 +256,7 @@ def test_a_matrix_for_all_steps_is_one_for_each(algorithm):
     close([shared.pairs[0]], [each.pairs.sum(0)], (initial, transitions, emissions))
 
 
+@pytest.mark.slow
 def test_a_row_of_emissions_for_all_steps_is_one_for_each():
     initial, transitions, emissions = random_chain(4, 3, 4, shared=False)
     row = emissions[:1]
@@ -271,6 +282,7 @@ def long_reference(initial, transitions, emissions):
     return np.log(shares).sum() + emissions.max(1).sum(), states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("num_steps", "algorithm"),
     [(99_991, SEQUENTIAL), (100, ASSOCIATIVE)],
@@ -310,6 +322,7 @@ def stochastic(seed, num_states, kind):
 KINDS = ["mixing", "sticky", "cycle", "left to right", "all equal", "apart"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_steps", [7, 211])
 def test_strides_are_logarithms(num_steps):
     """Lengths are primes, no multiples of strides, and one is below a stride."""
@@ -327,6 +340,7 @@ def test_strides_are_logarithms(num_steps):
     assert count["mixing"] == count["all equal"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_most_probable_path_is_the_best_of_all(shape):
     for chain in chains(*shape, shared=False) + chains(*shape, shared=True):
@@ -337,6 +351,7 @@ def test_the_most_probable_path_is_the_best_of_all(shape):
             close([logs[(paths == np.array(path)).all(1)]], [logs.max()], chain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [True, False])
 def test_random_paths_have_their_probabilities(shared):
     count = 40_000
@@ -352,6 +367,7 @@ def test_random_paths_have_their_probabilities(shared):
         assert (np.abs(frequencies - probabilities) <= 5 * errors + 5 / count).all()
 
 
+@pytest.mark.slow
 def test_a_path_of_one_step_is_drawn():
     drawn = jax.vmap(
         lambda key: sample(key, np.log([0.5, 0.25, 0.25]), np.zeros((0, 3, 3)), np.zeros((1, 3)))
@@ -382,6 +398,7 @@ def test_a_shared_matrix_is_never_repeated():
     assert largest(each.jaxpr) == (num_steps - 1) * num_states**2
 
 
+@pytest.mark.slow
 def test_the_second_call_compiles_nothing():
     chain = random_chain(0, 2, 7, shared=True)
     smooth(*chain)
@@ -401,6 +418,7 @@ def test_single_precision_is_kept():
         assert np.abs(found[1] - expected).max() < tolerance(chain) * np.finfo(np.float32).eps / EPS
 
 
+@pytest.mark.slow
 def test_integers_are_taken():
     assert (
         smooth(np.zeros(2, int), np.zeros((1, 2, 2), int), np.zeros((3, 2), int)).states.dtype == np.float64

@@ -22,6 +22,7 @@ from probdl.exact.conjugacy.certificate import candidates, certify
 from probdl.exact.conjugacy.conjugate import interpolation, solve
 from probdl.exact.conjugacy.conjugate_integral import integrated
 from probdl.program.precision import Precision
+from tests.marks import by_name
 
 ELEMENTS = 3
 
@@ -187,9 +188,21 @@ def certified(name, n):
     return y, family(pair), certify(functools.partial(log_joint, pair, jnp.asarray(y)), family(pair))
 
 
-@pytest.mark.parametrize("n", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 100_000))])
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pairs
-def test_natural_parameters_are_those_of_the_posterior(name, n):
+def test_natural_parameters_are_those_of_the_posterior(name):
+    check_natural_parameters(name, 7)
+
+
+@pytest.mark.few(3)
+@pytest.mark.parametrize("n", [1, 100_000])
+@pytest.mark.parametrize("name", by_name(list(PAIRS), whole=OFTEN))
+def test_natural_parameters_of_one_datum_and_of_many(name, n):
+    check_natural_parameters(name, n)
+
+
+def check_natural_parameters(name, n):
     y, _, found = certified(name, n)
     assert found.holds, str(found)
     assert found.is_proper
@@ -200,6 +213,8 @@ def test_natural_parameters_are_those_of_the_posterior(name, n):
     assert relative.max() < 1e-9
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pairs
 def test_log_evidence_is_joint_less_posterior_at_every_value(name):
     y, kind, found = certified(name, 7)
@@ -219,6 +234,7 @@ def compiled(y, points):
     return solve(points, values)
 
 
+@pytest.mark.slow
 def test_the_fit_runs_inside_a_compiled_step_and_has_gradients():
     y = jnp.asarray(PAIRS["gamma, Poisson"].data(np.random.default_rng(0), 5), float)
     for scale in (1.0, 10.0):
@@ -304,6 +320,7 @@ def test_candidates_follow_the_support():
     assert candidates(constraints.simplex, (3, 4)) == (IndependentFamily(DirichletFamily(4), (3,)),)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gamma, Poisson", "normal, normal"])
 def test_the_users_precision_does_not_matter(name):
     pair, y = PAIRS[name], PAIRS[name].data(np.random.default_rng(0), 4)

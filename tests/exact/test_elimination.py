@@ -87,6 +87,7 @@ def check_posterior(case, posterior):
         np.testing.assert_allclose(found, case.marginal(scope, joint), atol=ROUNDING)
 
 
+@pytest.mark.slow
 @given(SEEDS)
 @LAWS
 def test_posterior_is_that_of_all_assignments(seed):
@@ -99,6 +100,7 @@ def test_posterior_is_that_of_all_assignments(seed):
         check_posterior(case, case.engine().infer(case.tables, case.evidence))
 
 
+@pytest.mark.slow
 @given(SEEDS, st.integers(2, 30))
 @LAWS
 def test_holding_variables_changes_nothing(seed, most):
@@ -174,6 +176,7 @@ def test_joint_marginal_of_any_variables(seed):
         np.testing.assert_allclose(found, case.marginal(wanted, joint), atol=ROUNDING)
 
 
+@pytest.mark.slow
 @given(SEEDS)
 @LAWS
 def test_barren_variables_do_not_matter(seed):

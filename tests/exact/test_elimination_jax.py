@@ -29,6 +29,7 @@ def double():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [2**27, 8])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_value_and_derivatives(seed, most):
@@ -51,6 +52,7 @@ def ring(count, r):
     return TableElimination(dict.fromkeys(names, 2), scopes, max_table=4), scopes, tables
 
 
+@pytest.mark.slow
 def test_many_runs_against_enumeration():
     engine, scopes, tables = ring(9, np.random.default_rng(0))
     assert engine.cost().runs >= 64
@@ -123,6 +125,7 @@ def test_derivatives_that_overflow_at_zeros_do_not_matter():
         np.testing.assert_allclose(table, [[1 / 3, 2 / 3], [0, 0]])
 
 
+@pytest.mark.slow
 def test_double_precision_outside_a_trace_whatever_the_flag():
     case = random_case(2, variables=5)
     with Precision.SINGLE.active():

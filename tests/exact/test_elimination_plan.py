@@ -230,6 +230,8 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS.keys())
 def test_no_list_of_runs_is_kept(ask):
     sizes, scopes = complete(12, size=2)

@@ -27,6 +27,7 @@ def _double():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 6))])
 def test_small_factors_are_those_of_lapack(size):
     r = np.random.default_rng(size)
@@ -47,6 +48,7 @@ def test_small_factors_are_those_of_lapack(size):
         close(found, value, np.linalg.cond(matrix).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("size", "k"),
     [(1, 0), (1, 1), (4, 2), (9, 7)]
@@ -85,6 +87,7 @@ def test_a_log_integral_is_that_of_quadrature():
     assert abs(np.exp(float(log_normalizer(potential))) - found) < 5 * error
 
 
+@pytest.mark.slow
 def test_a_maximum_is_attained_at_the_mean():
     potential = random_potential(np.random.default_rng(1), 5, ridge=1.0)
     rest, conditional = maximize(potential, 3)
@@ -94,6 +97,7 @@ def test_a_maximum_is_attained_at_the_mean():
     assert potential.log_value(best.at[1].add(0.01)) < potential.log_value(best)
 
 
+@pytest.mark.slow
 def test_products_and_shifts_have_the_values_that_they_should():
     r = np.random.default_rng(2)
     a, b = random_potential(r, 2, (4,)), random_potential(r, 2)
@@ -165,6 +169,7 @@ def test_a_likelihood_of_some_coordinates_leaves_the_others_free():
     close(rest.linear, np.zeros(1))
 
 
+@pytest.mark.slow
 def test_gradients_of_a_log_integral_are_moments():
     potential = random_potential(np.random.default_rng(5), 4, ridge=1.0)
     gradient = jax.jit(jax.grad(verbs.log_normalizer))(potential)
@@ -177,6 +182,7 @@ def test_gradients_of_a_log_integral_are_moments():
     close(moments(potential).covariance, covariance, condition)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [verbs.integrate, verbs.maximize])
 def test_derivatives_are_those_of_differences(verb):
     potential = random_potential(np.random.default_rng(6), 3, ridge=2.0)
@@ -198,6 +204,7 @@ def test_second_derivatives_are_those_of_a_plain_formula():
         close(a, b, np.linalg.cond(potential.precision) ** 2)
 
 
+@pytest.mark.slow
 def test_draws_have_the_conditional_moments():
     potential = random_potential(np.random.default_rng(7), 3, ridge=0.5)
     _, conditional = integrate(potential, 2)

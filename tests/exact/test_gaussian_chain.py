@@ -52,6 +52,8 @@ def _double():
         yield
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "d", "m", "constant"), CASES)
 def test_integral_and_moments_are_those_of_dense_algebra(length, d, m, constant):
     r = np.random.default_rng(length + m)
@@ -151,6 +153,7 @@ def test_forward_and_second_derivatives_are_those_of_dense_algebra():
         close(a, b, condition**2)
 
 
+@pytest.mark.slow
 def test_gradients_of_a_long_chain_are_moments():
     chain = random_chain(np.random.default_rng(4), 300, 1, 0, constant=False)
     gradient = jax.jit(jax.grad(lambda c: plainly_integrated(c).log_scale))(chain)
@@ -165,6 +168,7 @@ def test_gradients_of_a_long_chain_are_moments():
     close(gradient.pair.precision[:, :1, 1:], -across / 2, condition)
 
 
+@pytest.mark.slow
 def test_a_constant_chain_is_one_whose_potentials_are_written_out():
     chain = random_chain(np.random.default_rng(5), 7, 2, 2, constant=True)
     spread = [
@@ -192,6 +196,7 @@ def test_draws_have_the_moments_of_the_chain():
     assert np.all(np.abs(np.cov(draws.T) - covariance) < 5 * error)
 
 
+@pytest.mark.slow
 def test_many_chains_are_each_one_of_them():
     chains = [random_chain(np.random.default_rng(i), 4, 1, 1, constant=False) for i in range(3)]
     both = jax.tree.map(lambda *x: jnp.stack(x), *chains)
@@ -210,6 +215,7 @@ def test_an_improper_chain_gives_no_number():
     assert jnp.isnan(free.mean).any()
 
 
+@pytest.mark.slow
 def test_single_precision_is_kept():
     chain = jax.tree.map(
         lambda x: x.astype(jnp.float32), random_chain(np.random.default_rng(8), 7, 2, 2, constant=False)
@@ -233,6 +239,7 @@ def test_shapes_that_do_not_fit_are_named():
         plainly(GaussianChain(Canonical(*(x[0] for x in chain.pair)), chain.unary, chain.pair, length=5))
 
 
+@pytest.mark.slow
 def test_nothing_is_as_large_as_the_square_of_the_length():
     chain = random_chain(np.random.default_rng(10), 1000, 2, 1, constant=False)
     text = str(jax.make_jaxpr(jax.value_and_grad(lambda c: plainly_integrated(c).log_scale))(chain))

@@ -117,6 +117,7 @@ def by_roots(model, data):
     return fine.border.log_scale, found._replace(mean=found.mean + about)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [1.0, 1e-4, 1e-8, 1e-12])
 def test_precision_falls_with_the_noise_of_potentials_but_not_of_roots(noise):
     model, data = trend(noise)
@@ -174,6 +175,7 @@ def test_roots_have_the_integral_and_the_moments_of_their_squares():
         close(a, b, condition)
 
 
+@pytest.mark.slow
 def test_an_improper_chain_of_roots_gives_no_number():
     chain = random_roots(np.random.default_rng(1), 6, 2, 0)
     blind = jax.tree.map(jnp.zeros_like, (chain.first, chain.unary))

@@ -85,6 +85,7 @@ by_chain = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @by_chain
 def test_what_settles_is_what_the_whole_recursion_gives(name):
     chain = CHAINS[name]

@@ -38,6 +38,7 @@ def possible(symbols):
     return any(np.prod(EMISSIONS[z][list(symbols)]) > 0 for z in range(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [constant_state, of_a_plate])
 def test_a_smallest_conflict_is_named(program):
     for symbols in itertools.islice(itertools.product(range(3), repeat=4), 5, 81, 9):
@@ -58,6 +59,7 @@ def test_infer_names_it_too_and_its_value_where_it_is_known():
         pdl.infer(pdl.Model(of_a_plate, np.array([1, 2, 0, 1])), key=0)
 
 
+@pytest.mark.slow
 def test_conditions_and_factors_are_observations():
     def program():
         z = numpyro.sample("z", dist.Bernoulli(0.5))
@@ -70,6 +72,7 @@ def test_conditions_and_factors_are_observations():
     assert caught.value.observations == {"never": None, "x": 1}
 
 
+@pytest.mark.slow
 def test_a_prior_that_is_zero_everywhere_is_no_matter_of_observations():
     def program():
         z = numpyro.sample("z", dist.Bernoulli(0.5))

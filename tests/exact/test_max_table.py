@@ -36,6 +36,7 @@ def test_what_is_larger_by_default_is_refused_before_it_is_made():
         pdl.exact_posterior(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plate", "entries", "end"),
     [(False, 32, "Observe it"), (True, 96, "Observe it, or make its plate smaller")],
@@ -50,6 +51,7 @@ def test_tables_of_programs_are_bounded(plate, entries, end):
         pdl.exact_posterior(model, max_table=entries - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [pdl.Exact, pdl.Elimination])
 def test_methods_have_the_same_bound(method):
     model = causes(5)

@@ -29,6 +29,7 @@ def measurements(module):
     }
 
 
+@pytest.mark.slow
 def test_one_measurement_after_the_other_gives_the_posterior_of_all():
     module = load("gaussian_bayes")
     posterior = pdl.exact_posterior(module.model())
@@ -120,6 +121,7 @@ def enumerated(weights, density):
     return np.log(joint.sum()), np.tensordot(joint, hit, 1) / joint.sum()
 
 
+@pytest.mark.slow
 def test_the_classes_of_images_are_summed_out_as_by_enumeration():
     module, rng = load("bernoulli_mixture"), np.random.default_rng(0)
     data = module.data()
@@ -155,6 +157,7 @@ def test_the_digits_that_the_docstring_tells_apart_are_those_of_the_images():
     assert all(number in module.__doc__ for number in numbers)
 
 
+@pytest.mark.slow
 def test_the_number_of_kinds_is_summed_out_as_by_enumeration():
     module = load("bayesian_gaussian_mixture")
     y = module.data()["y"][:4]

@@ -60,6 +60,7 @@ def excluded(y):
 BOTH = pdl.Model(both)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISCRETE)
 def test_discrete_program(name):
     model = programs.DISCRETE[name].model
@@ -74,6 +75,7 @@ def test_discrete_program(name):
     assert model.log_joint(best) == pytest.approx(exact.most_probable()[1], rel=ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GAUSSIAN)
 def test_gaussian_program(name):
     model = programs.GAUSSIAN[name].model
@@ -88,6 +90,7 @@ def test_gaussian_program(name):
         np.testing.assert_allclose(best[site], mean, rtol=ROUNDING, atol=ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MIXED)
 def test_mixed_program(name):
     model = programs.MIXED[name].model
@@ -127,6 +130,7 @@ HERE = {"narrow": pdl.Model(narrow, RISING), "narrow chain": pdl.Model(narrow_ch
 MODES = [*HERE, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODES)
 def test_the_most_probable_values_of_states_and_numbers(name):
     """The mode of the highest of all Gaussian functions, one for each assignment of the states."""
@@ -142,6 +146,7 @@ def test_the_most_probable_values_of_states_and_numbers(name):
         assert best["z"] != exact.discrete.weights.argmax()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONJUGATE)
 def test_conjugate_program(name):
     site, a, b = CONJUGATE[name]
@@ -150,6 +155,7 @@ def test_conjugate_program(name):
     np.testing.assert_allclose(posterior.variance(site), a * b / (a + b) ** 2 / (a + b + 1), rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_draws_have_the_joint_distribution():
     exact = mixed(BOTH, ("x",))
     drawn = pdl.exact_posterior(BOTH).sample(1, 4000)
@@ -164,6 +170,7 @@ def test_draws_have_the_joint_distribution():
         assert abs(own.var() - sd**2) < 5 * np.sqrt(2 / len(own)) * sd**2
 
 
+@pytest.mark.slow
 def test_same_key_same_draws():
     posterior = pdl.exact_posterior(BOTH)
     first, again, other = (posterior.sample(key, 50)["x"] for key in (3, 3, 4))
@@ -215,6 +222,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "error", "text"), REFUSED.values(), ids=REFUSED.keys())
 def test_is_refused(call, error, text):
     with pytest.raises(error, match=text):
@@ -272,6 +280,7 @@ def test_moments_of_gaussian_sites_of_unknown_scale(name):
         assert (np.abs(posterior.variance(site) - here.var(0)) < 5 * fourth).all()
 
 
+@pytest.mark.slow
 def test_the_variance_of_a_mean_of_unknown_scale_is_that_of_a_student_t():
     y, count = programs.Y6, len(programs.Y6)
     posterior = pdl.exact_posterior(programs.CONJUGATE["normal_gamma"].model)
@@ -286,12 +295,14 @@ def heavy(y):
     numpyro.sample("y", dist.Normal(mu, 1 / jnp.sqrt(tau)), obs=y)
 
 
+@pytest.mark.slow
 def test_an_infinite_variance_is_infinite():
     posterior = pdl.exact_posterior(pdl.Model(heavy, 1.2))
     np.testing.assert_allclose(posterior.mean("mu"), 0.6, rtol=ROUNDING)
     assert posterior.variance("mu") == np.inf
 
 
+@pytest.mark.slow
 def test_it_says_in_a_line_what_it_is(monkeypatch):
     def program(y):
         rate = numpyro.sample("rate", dist.Gamma(1.0, 1.0))
@@ -309,6 +320,7 @@ def test_it_says_in_a_line_what_it_is(monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_it_is_short_of_many_sites():
     def program():
         for i in range(12):

@@ -44,6 +44,8 @@ def place(element):
     return site, tuple(int(part) for part in inside.rstrip("]").split(",") if part)
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "names"),
     [pytest.param(p.values[0], p.values[1:], marks=p.marks, id=p.id) for p in cases(JOINT, SLOW)],
@@ -75,6 +77,7 @@ def long_chain(y):
     scan(step, 0, y)
 
 
+@pytest.mark.slow
 def test_joint_of_distant_steps_of_a_long_chain():
     """By messages from both ends, and powers of the steps between, in plain NumPy."""
     length, steps = 20_000, (3, 4, 6, 15_000)
@@ -192,6 +195,8 @@ COVARIANCE = {
 }
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "name"), cases(COVARIANCE, set(COVARIANCE) - {"small mixture"}))
 def test_covariance(table, name):
     model = SMALL if table == "HERE" else getattr(programs, table)[name].model
@@ -304,6 +309,7 @@ def test_what_is_infinite_or_unknown_is_said():
         posterior.expected_statistics("mu")
 
 
+@pytest.mark.slow
 def test_statistics_of_a_mixture_of_conjugate_posteriors():
     found = of_mixed_rate().expected_statistics("rate")
     expected = [SHARE @ (digamma(SHAPES) - np.log(2)), SHARE @ SHAPES / 2]
@@ -384,6 +390,7 @@ def test_batch_after_batch_is_all_at_once(program, data, names):
             np.testing.assert_allclose(one.variance, other.variance, rtol=1e2 * ROUNDING)
 
 
+@pytest.mark.slow
 def test_batches_of_one_size_share_a_compilation():
     tuesday = updated(pdl.Model(shares, CLASSES[4:]), of_shares(0, 4))
     wednesday = updated(pdl.Model(shares, CLASSES[1:4]), pdl.exact_posterior(tuesday))
@@ -405,6 +412,8 @@ TRANSITIONS = {
 EVERYDAY = {"chain", "second order"}
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "name"), cases(TRANSITIONS, set(TRANSITIONS) - EVERYDAY))
 def test_transitions(table, name):
     model = getattr(programs, table)[name].model
@@ -519,6 +528,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("call", "error", "text"), REFUSED.values(), ids=REFUSED.keys())
 def test_is_refused(call, error, text):
     with pytest.raises(error, match=text):

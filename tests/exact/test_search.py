@@ -17,6 +17,7 @@ from probdl.exact.programs.variables import Kind
 from tests.exact import programs
 from tests.exact.integrals import ROUNDING, kinds_of, log_density, search
 from tests.exact.programs import CONJUGATE, DISCRETE, GAUSSIAN, MIXED, NOT_EXACT, Y6
+from tests.marks import by_name
 
 EXACT = {**DISCRETE, **GAUSSIAN, **MIXED, **CONJUGATE}
 EVERYDAY = {
@@ -61,17 +62,17 @@ REFUSED = {
 }
 
 
-def each(names, everyday):
-    """Parametrise by name; programs that are not looked at every day are slow."""
-    marked = [pytest.param(n, marks=() if n in everyday else pytest.mark.slow) for n in names]
-    return pytest.mark.parametrize("name", marked)
+def each(names, everyday, whole=None):
+    """Parametrise by name."""
+    return pytest.mark.parametrize("name", by_name(list(names), everyday, whole))
 
 
 def normal(name, *parameters, **options):
     return numpyro.sample(name, dist.Normal(*parameters), **options)
 
 
-@each(EXACT, EVERYDAY)
+@pytest.mark.slow
+@each(EXACT, EVERYDAY, whole={n for n, case in EXACT.items() if case.refused})  # others: test_integral.py
 def test_what_each_case_says_is_integrated(name):
     model, found = search(EXACT[name].build)
     assert found.integrated == kinds_of(EXACT[name])
@@ -79,6 +80,7 @@ def test_what_each_case_says_is_integrated(name):
     assert found.rest == tuple(name for name in model.latents if name in found.reasons)
 
 
+@pytest.mark.slow
 @each(NOT_EXACT, {*NOT_EXACT} - {"imputed_normals", "logistic_regression", "log_scale"})
 def test_what_is_in_the_way_is_named(name):
     case = NOT_EXACT[name]
@@ -89,6 +91,7 @@ def test_what_is_in_the_way_is_named(name):
     assert re.search(REASONS[name], found.reasons[site])
 
 
+@pytest.mark.slow
 @each(REFUSED, {"mixture_of_unknown_noise", "semiconjugate"})
 def test_what_is_left_of_exact_programs_has_a_reason(name):
     _, found = search(EXACT[name].build)
@@ -149,6 +152,7 @@ def curved_upward():
     return pdl.Model(program)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "stay"),
     [(masked_states, {"x"}), (two_flat_priors_and_their_sum, {"b"}), (curved_upward, {"a"})],
@@ -160,6 +164,7 @@ def test_what_has_no_finite_integral_stays(build, stay):
     assert found.reasons == dict.fromkeys(stay, why)
 
 
+@pytest.mark.slow
 def test_a_masked_prior_is_flat():
     model, found = search(masked_priors)
     seen = np.array([0, 2, 3])
@@ -181,6 +186,7 @@ wavy.defjvp(lambda primals, tangents: (wavy(*primals), tangents[0]))
 wavy_throughout.defjvp(lambda primals, tangents: (primals[0], tangents[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [wavy, wavy_throughout])
 def test_derivatives_that_are_given_by_hand_are_not_believed(function):
     model = pdl.Model(lambda y: normal("y", function(normal("x", 0, 1)), 1.0, obs=y), 1.0)
@@ -189,6 +195,7 @@ def test_derivatives_that_are_given_by_hand_are_not_believed(function):
     assert found.reasons == {"x": "a term is quadratic near zero only"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "reason"),
     [

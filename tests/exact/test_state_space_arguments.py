@@ -75,6 +75,7 @@ def test_singular_noise_is_conditioning_of_the_joint_gaussian(name):
     agree(kalman_smoother(model, data), conditioned(model, data))
 
 
+@pytest.mark.slow
 def test_innovations_are_what_potentials_find():
     model, data = drawn_model(4, 3, 2), np.random.default_rng(1).normal(size=(30, 2))
     data[5] = np.nan
@@ -116,6 +117,7 @@ def test_it_is_compiled_mapped_and_differentiated_in_the_precision_of_the_trace(
     np.testing.assert_allclose(jax.grad(value)(1.0), slope, rtol=single + step)
 
 
+@pytest.mark.slow
 def test_one_axis_is_enough_for_one_number_a_time():
     model, data = drawn_model(7), np.random.default_rng(4).normal(size=9)
     assert kalman_smoother(model, data)[0] == kalman_smoother(model, data[:, None])[0]

@@ -29,6 +29,7 @@ def product(w, y):
     normal("y", x * w, 1.0, obs=y)
 
 
+@pytest.mark.slow
 def test_data_that_switch_an_edge_off_are_another_integral():
     for w in (0.0, 1.0, 0.0):
         posterior = pdl.exact_posterior(pdl.Model(product, np.array(w), np.array(1.0)))
@@ -120,6 +121,7 @@ def test_what_is_conjugate_only_somewhere_is_not_integrated(program):
     assert "rate" not in find(pdl.Model(program, np.array(3))).integrated
 
 
+@pytest.mark.slow
 def test_gaussian_data_far_from_zero_keep_their_digits():
     y = 1e6 + 1e-3 * np.random.default_rng(0).normal(size=10)
 
@@ -268,6 +270,7 @@ def zero_inflated(y):
     numpyro.sample("y", dist.Poisson(jnp.where(z == 1, 0.0, rate)), obs=y)
 
 
+@pytest.mark.slow
 def test_a_state_of_likelihood_zero_beside_a_conjugate_site():
     for y in (0, 2):
         posterior = pdl.exact_posterior(pdl.Model(zero_inflated, np.array(y)))
@@ -275,6 +278,7 @@ def test_a_state_of_likelihood_zero_beside_a_conjugate_site():
         np.testing.assert_allclose(posterior.log_evidence, np.log(count + 0.3 * (y == 0)), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_an_impossible_example_does_not_cost_the_block():
     def program(y, u):
         mu = normal("mu", 0.0, 1.0)
@@ -354,6 +358,7 @@ REASONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "reason"), REASONS.values(), ids=REASONS)
 def test_the_reason_is_true(program, reason):
     found = find(pdl.Model(program, np.array(1.0)))
@@ -374,6 +379,7 @@ def mixture(y):
         normal("y", jnp.array([-10.0, 10.0])[z], 1.0, obs=y)
 
 
+@pytest.mark.slow
 def test_weights_of_a_mixture_are_not_conjugate_even_where_its_components_are_far_apart():
     found = find(pdl.Model(mixture, np.array([-10.0, 10.0, 10.0])))
 
@@ -411,6 +417,7 @@ def test_probabilities_that_are_no_linear_function_of_statistics_are_refused():
     assert abs(drawn.mean() - (2 / 3) ** 5) < 5 * 0.5 / np.sqrt(20_000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("y", "scale"), [([1e6, -1e6], 1e-3), ([1e4, -1e4], 1e-3), ([1.7e9, 1.6e9], 1.0)])
 def test_elements_far_from_each_other_keep_their_digits_or_are_refused(y, scale):
     y = np.array(y)
@@ -545,6 +552,8 @@ def test_regression_with_its_variance_wherever_its_inputs_are(start):
     assert abs(posterior.log_evidence - exact) < 1e-5
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [1e-3, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7])
 def test_a_precise_sum_has_its_digits_or_is_refused(noise):
     rows, seen = np.array([[1.0, 1, 1, 1], [1, -1, 0, 0]]), np.array([0.7, 0.3])

@@ -160,6 +160,8 @@ def solved(name):
     return posterior, pdl.updated(of_batch(program, data, BATCHES[1]), posterior)
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_batch_after_batch_is_all_at_once(name):
     program, data = CASES[name]
@@ -177,6 +179,7 @@ def test_batch_after_batch_is_all_at_once(name):
         np.testing.assert_allclose(third.variance(site), whole.variance(site), rtol=1e3 * ROUNDING)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_the_density_is_that_of_all_data_less_the_evidence_of_the_old(name):
     program, data = CASES[name]
@@ -212,6 +215,7 @@ def test_draws_of_the_new_model_are_draws_of_the_old_posterior():
     assert abs(np.corrcoef(z**2, tau)[0, 1]) < 4 / np.sqrt(values.size)
 
 
+@pytest.mark.slow
 def test_the_graph_is_the_chain_and_each_site_is_there_once():
     model = solved("one Normal-Gamma a component")[1]
     graph = pdl.graph(model)
@@ -239,11 +243,13 @@ def test_batches_of_one_size_share_a_compilation(name):
     assert third.bound[0] == second.bound[0]
 
 
+@pytest.mark.slow
 def test_sites_that_cost_the_same_are_drawn_in_the_order_of_the_program():
     assert solved("line")[1].latents == ("a", "b")
     assert solved("line, slope first")[1].latents == ("b", "a")
 
 
+@pytest.mark.slow
 def test_conditioned_and_held_sites():
     first, second = solved("Normal-Gamma")
     tau, mu = 0.7, 1.3
@@ -267,6 +273,7 @@ def test_nuts_finds_the_same_posterior():
         assert abs(found.mean() - exact.mean(name)) < 0.1 * np.sqrt(exact.variance(name))
 
 
+@pytest.mark.slow
 def test_a_prior_with_data_of_its_own_can_be_conditioned_before():
     model = pdl.Model(line, X[3:6, 0], np.zeros(3)).condition(y=Y[3:6])
     found = pdl.exact_posterior(pdl.updated(model, solved("line")[0]))
@@ -302,6 +309,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "y", "names", "text"), REFUSED.values(), ids=REFUSED.keys())
 def test_is_refused(program, y, names, text):
     posterior = pdl.exact_posterior(pdl.Model(program, y))
@@ -309,6 +317,7 @@ def test_is_refused(program, y, names, text):
         pdl.updated(pdl.Model(program, y), posterior, *names)
 
 
+@pytest.mark.slow
 def test_a_hierarchy_is_refused_with_its_reason():
     model = programs.MIXED["regime_of_a_chain"].model
     with pytest.raises(pdl.NotApplicable, match="in 'time' depend on each other"):

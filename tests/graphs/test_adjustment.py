@@ -141,6 +141,7 @@ def check_random_dags(seeds):
     return several
 
 
+@pytest.mark.slow
 def test_random_dags():
     hard = [1146, 1926, 3579]  # in these a search for front-door sets must go back
     assert min(check_random_dags([*range(250), *hard]).values()) > 1
@@ -344,6 +345,7 @@ def check_templates(seeds, *, exotic, most):
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exotic", [False, True], ids=["aligned and crossed", "lags, gathers, masks"])
 def test_random_templates(exotic):
     assert check_templates(range(300), exotic=exotic, most=9) > 30

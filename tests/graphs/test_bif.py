@@ -21,6 +21,7 @@ from probdl.graphs.source import text_of
 from probdl.graphs.tabulate import tabulate
 from probdl.program.bayesian_network import BayesianNetwork
 from probdl.program.datatree import site_variables
+from tests.marks import by_name
 
 FOLDER = Path(find_spec("pgmpy").submodule_search_locations[0]) / "utils" / "example_models"
 SIZES = {
@@ -114,6 +115,7 @@ def networks(draw):
     )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80, derandomize=True)
 @given(networks())
 def test_what_is_written_is_read_again_to_the_last_bit(network):
@@ -134,7 +136,7 @@ def test_all_files_are_known():
 
 
 @pytest.mark.parametrize(
-    "name", [n if n in SMALL else pytest.param(n, marks=pytest.mark.slow) for n in sorted(SIZES)]
+    "name", by_name(sorted(SIZES), SMALL, whole=SIZES.keys() - {"munin2", "munin3", "munin4"})
 )
 def test_files_are_read_written_and_have_the_edges_that_they_say(name):
     model = read_bif(path_of(name))
@@ -248,6 +250,7 @@ def test_a_cycle_is_refused_by_name():
         read_bif(text)
 
 
+@pytest.mark.slow
 def test_the_log_joint_is_the_sum_of_the_logarithms_of_the_entries():
     network = read_bif(path_of("child")).program
     rng = np.random.default_rng(0)
@@ -268,6 +271,7 @@ def test_the_log_joint_is_the_sum_of_the_logarithms_of_the_entries():
     np.testing.assert_allclose(conditioned.log_joint(rest), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_draws_have_the_frequencies_of_the_joint():
     model = read_bif(path_of("cancer"))
     network, count = model.program, 20_000
@@ -314,6 +318,7 @@ def test_codes_and_labels_are_inverse():
         network.labels(Age=[0, 3])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [True, 1.0, np.int8(1), np.float32(1)])
 def test_codes_of_any_type_select_a_row(value):
     model = read_bif(path_of("cancer"))
@@ -403,6 +408,7 @@ def test_a_program_is_tabulated():
         np.testing.assert_allclose(network.tables[name], table, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_written_program_has_the_same_joint():
     model = pdl.Model(dice, bias=0.2)
     again = read_bif(to_bif(model)).condition(y=1)
@@ -412,6 +418,7 @@ def test_a_written_program_has_the_same_joint():
         np.testing.assert_allclose(again.log_joint(codes), model.log_joint(values), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_what_is_held_goes_into_the_tables():
     held = tabulate(pdl.Model(dice).do(die=3))
     assert held.variables == ("coin", "heads", "y")

@@ -229,6 +229,7 @@ def category(r, n):
 DEPENDENT = [collider, parabola, exclusive, exclusive_numbers, spread, missing_scale, category]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", DEPENDENT)
 def test_dependence_is_seen(draw):
     x, y, given = draw(rng(0), 1000)

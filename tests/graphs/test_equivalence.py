@@ -56,6 +56,7 @@ def directions(graph):
     return {(a, b): directed for a, b, directed in graph.edges.data("directed")}
 
 
+@pytest.mark.slow
 def test_all_graphs_on_four_nodes():
     graphs = list(all_dags(4))
     found = classes(graphs)
@@ -252,6 +253,7 @@ def signature(dag):
     return set(map(frozenset, dag.edges)), {(frozenset({a, b}), c) for a, c, b in colliders(dag)}
 
 
+@pytest.mark.slow
 def test_random_templates():
     asked, same, checked = check_templates(range(300))
     assert min(same, asked - same, checked) > 20

@@ -83,6 +83,7 @@ def test_draws_from_a_model_pass_through_its_graph(program):
     assert len(report.table) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "edge"), [(schools, ("tau", "theta")), (walk, ("x", "x")), (groups, ("rate", "y"))]
 )
@@ -96,12 +97,14 @@ def test_draws_do_not_pass_through_a_graph_that_lacks_an_edge(program, edge):
     assert named & set(edge)
 
 
+@pytest.mark.slow
 def test_the_failure_is_the_edge_that_was_added_to_the_world():
     data = chain_data()
     data["d"] = data["d"] + data["a"]
     assert str(check_independencies(CHAIN, data, "pairwise").failed[0]) == "a ⫫ d | c"
 
 
+@pytest.mark.slow
 def test_direction_matters_where_it_can_be_seen():
     x, y, noise = np.random.default_rng(1).normal(size=(3, 500))
     data = {"x": x, "y": y, "z": x + y + noise}
@@ -164,6 +167,7 @@ def test_elements_are_found_by_the_names_of_plates_not_by_the_order_of_axes():
     assert measured.of(find_region(graph, "x", "test")) is None
 
 
+@pytest.mark.slow
 def test_a_scan_comes_first_in_names_and_in_axes():
     def program():
         def step(state, _):
@@ -179,6 +183,7 @@ def test_a_scan_comes_first_in_names_and_in_axes():
     assert np.array_equal(measure(graph, draws).of(find_region(graph, "x[2,1]", "test"))[:, 0], expected)
 
 
+@pytest.mark.slow
 def test_frames_mappings_and_draws_say_the_same():
     model = pdl.Model(schools)
     graph, draws = pdl.graph(model), model.sample(0, 200)
@@ -336,6 +341,7 @@ def autocorrelated(seed, correlation=0.95, length=4000):
     return posterior({"x": x, "y": y}, [])
 
 
+@pytest.mark.slow
 def test_draws_are_thinned_until_they_are_independent():
     graph = nx.DiGraph()
     graph.add_nodes_from("xy")
@@ -390,6 +396,7 @@ def test_a_test_of_ones_own_is_used_and_checked():
         check_independencies(CHAIN, chain_data(), test=always(np.nan))
 
 
+@pytest.mark.slow
 def test_a_key_repeats_a_report():
     tables = [check_independencies(CHAIN, chain_data(200), key=key).table for key in (0, 0, 1)]
     pd.testing.assert_frame_equal(tables[0], tables[1])

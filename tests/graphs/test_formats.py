@@ -64,6 +64,7 @@ def same(a, b):
     assert list(a.edges(data=True)) == list(b.edges(data=True))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100, derandomize=True)
 @given(dags())
 def test_what_dagitty_is_told_is_read_again(graph):
@@ -204,6 +205,7 @@ def test_only_text_numbers_and_roles_are_written():
 words = st.text(string.ascii_letters + string.digits + "_[],;=-> <é", min_size=1, max_size=8)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25, derandomize=True)
 @given(dags(words))
 def test_dot_as_pydot_writes_it_is_read(graph):

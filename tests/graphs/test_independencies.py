@@ -24,6 +24,7 @@ def nonadjacent(dag):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["local", "pairwise", "minimal"])
 def test_all_hold(kind):
     for seed in range(80):
@@ -51,6 +52,7 @@ def test_pairs_are_those_without_an_edge():
             assert {frozenset((s.x[0], s.y[0])) for s in independencies(dag, kind)} == nonadjacent(dag)
 
 
+@pytest.mark.slow
 def test_minimal_sets_are_all_minimal_sets():
     for seed in range(40):
         dag = random_dag(random.Random(seed))
@@ -71,6 +73,7 @@ def test_minimal_sets_are_all_minimal_sets():
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 150), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["local", "pairwise", "minimal"])
 def test_all_hold_for_elements(kind, seeds):
@@ -90,6 +93,7 @@ def pattern(template, x, y):
     return a, b, frozenset(n for n, i in zip(template.sites[a], at, strict=True) if place.get(n) == i)
 
 
+@pytest.mark.slow
 def test_pairs_of_elements_stand_for_all():
     for seed in range(60):
         template = random_template(random.Random(seed), exotic=False)

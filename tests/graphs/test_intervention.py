@@ -194,6 +194,7 @@ def check_templates(seeds):
     return partly
 
 
+@pytest.mark.slow
 def test_random_templates():
     assert check_templates(range(300)) > 100
 

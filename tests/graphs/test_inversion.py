@@ -15,6 +15,7 @@ from probdl.graphs.neighbourhood import parents
 from probdl.graphs.unroll import unroll
 from tests.graphs.templates import random_template
 from tests.graphs.test_separation_oracle import random_dag, separated
+from tests.marks import EXHAUSTIVE
 
 
 def assert_i_map(dag, inverse, latents):
@@ -53,8 +54,9 @@ def test_naive_reversal_is_not_faithful():
     assert_i_map(dag, faithful_inverse(dag), {"a", "b"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exotic", [False, True])
-@pytest.mark.parametrize("seeds", [range(80), pytest.param(range(80, 400), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seeds", [range(60), pytest.param(range(60, 400), marks=EXHAUSTIVE)])
 def test_random_templates(seeds, exotic):
     done = 0
     for seed in seeds:

@@ -70,6 +70,7 @@ def test_labels_that_are_latent_may_read_everything():
     assert all(read.positions["state"] is None for read in reads["rows", "z"])
 
 
+@pytest.mark.slow
 def test_rows_that_observed_labels_read_have_an_exact_posterior():
     start, way = WAYS["last label"]
     posterior = pdl.exact_posterior(pdl.Model(carried, SEEN, start, way))

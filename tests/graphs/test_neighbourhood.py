@@ -41,6 +41,7 @@ def acyclic_templates(seeds):
             yield r, template, dag, template.graph()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.__name__)
 def test_neighbours_of_elements(query):
     for r, template, dag, graph in acyclic_templates(range(200)):

@@ -103,12 +103,14 @@ def check_none_missed(names):
     assert (pattern(edge_of(functions)) >= jacobian(functions)).all()
 
 
+@pytest.mark.slow
 @FEW
 @given(moves)
 def test_moves_are_read_exactly(names):
     check_exactly_read(names)
 
 
+@pytest.mark.slow
 @FEW
 @given(steps)
 def test_no_read_is_ever_missed(names):

@@ -130,10 +130,12 @@ def test_random_dags():
     check_random_dags(range(300))
 
 
+@pytest.mark.slow
 def test_random_plates():
     assert check_templates(range(200), exotic=False) > 70
 
 
+@pytest.mark.slow
 def test_random_lags_gathers_and_masks():
     assert check_templates(range(200), exotic=True) > 70
 

@@ -47,6 +47,7 @@ def random_question(r):
             return dag, x, y, include, restrict
 
 
+@pytest.mark.slow
 def test_the_questions_are_rich():
     """Many of them have several minimal separators."""
     counts = [len(brute_force(*random_question(random.Random(seed)))) for seed in range(100)]

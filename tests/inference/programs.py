@@ -46,3 +46,17 @@ def odd_names(y):
     bold = numpyro.sample("<b>", dist.Normal(0, 1))
     mean = numpyro.deterministic("net", w.sum() + b + a + bold)
     numpyro.sample("y|x", dist.Normal(mean, 1), obs=y)
+
+
+def unit_gaussian(y):
+    mu = numpyro.sample("mu", dist.Normal(0, 1))
+    with numpyro.plate("N", len(y)):
+        numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
+def spread(y):
+    """A mean and a scale, the scale last."""
+    mu = numpyro.sample("mu", dist.Normal(0, 1))
+    sigma = numpyro.sample("sigma", dist.LogNormal(0, 0.5))
+    with numpyro.plate("N", len(y)):
+        numpyro.sample("y", dist.Normal(mu, sigma), obs=y)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from probdl.inference.compilation_cache import folder
+from tests.marks import exhaustive
 
 ROOT = Path(__file__).parents[2]
 RUN = """
@@ -52,7 +53,7 @@ def test_a_second_process_compiles_almost_nothing(tmp_path):
     assert hits == first
 
 
-@pytest.mark.slow
+@exhaustive
 def test_it_works_after_an_earlier_compilation(tmp_path):
     early = "jax.jit(lambda x: x + 1)(1.0)"
     run(before=early, XDG_CACHE_HOME=tmp_path)
@@ -65,13 +66,13 @@ def test_off_switch(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@exhaustive
 def test_the_users_choice_is_left_alone(tmp_path):
     before = f"jax.config.update('jax_compilation_cache_dir', {str(tmp_path / 'mine')!r})"
     assert run(before=before, XDG_CACHE_HOME=tmp_path)[2] == str(tmp_path / "mine")
 
 
-@pytest.mark.slow
+@exhaustive
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
     (tmp_path / "file").write_text("")
     assert run(XDG_CACHE_HOME=tmp_path / "file") == (0, 0, "None")

@@ -91,7 +91,7 @@ def test_draws_that_are_not_finite_are_found():
 
 def test_chains_stuck_at_different_points_are_found():
     stuck = np.broadcast_to(np.arange(4.0)[:, None], (4, 500))
-    assert statuses(tree({"x": stuck}))[0] is Status.HIGH_RHAT
+    assert Status.HIGH_RHAT in statuses(tree({"x": stuck}))
 
 
 def flat():
@@ -134,4 +134,24 @@ def test_improper_posteriors_are_suspected(program, sites):
 @pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_proper_posteriors_are_not():
     assert pdl.infer(pdl.Model(determined), key=0).status is Status.OK
-    assert pdl.infer(pdl.Model(two_modes), SHORT, key=0).status is Status.HIGH_RHAT
+    assert pdl.infer(pdl.Model(two_modes), SHORT, key=0).status is Status.SEVERAL_MODES
+
+
+def test_chains_in_different_modes_are_told_apart_from_chains_that_have_not_met():
+    x = noise(2)
+    x[[1, 3], :, 1] += 12
+    found = diagnose(tree({"x": x}))
+    assert found[0].status is Status.SEVERAL_MODES
+    assert "chains 0, 2 around" in found[0].detail
+    assert "chains 1, 3 around 12" in found[0].detail
+    assert "at 'x[1]'" in found[0].detail
+    x = noise(2)
+    x[1] += 1
+    assert statuses(tree({"x": x}))[0] is Status.HIGH_RHAT
+
+
+def test_a_stuck_chain_is_named():
+    x, lp = noise(), noise(seed=1)
+    x[2], lp[2] = 5.0, -7.0
+    found = diagnose(tree({"x": x}, {"lp": lp}))
+    assert str(found[0]).startswith("STUCK_CHAIN: chain 2 moved in less than 2% of its draws.")

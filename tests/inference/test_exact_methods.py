@@ -91,6 +91,7 @@ def assert_probabilities(values, states, exact):
     assert_mean(hit, exact, np.sqrt(exact * (1 - exact)))
 
 
+@pytest.mark.slow
 def test_discrete_chain_is_right(markov):
     exact = enumerate_discrete(MARKOV)
     assert markov.log_evidence == pytest.approx(exact.log_evidence, rel=1e-12)
@@ -102,6 +103,7 @@ def test_discrete_chain_is_right(markov):
     assert_probabilities(code, np.arange(81), expected)
 
 
+@pytest.mark.slow
 def test_gaussian_block_is_right(line):
     exact = mixed(LINE, ("a", "b")).gaussian
     assert line.log_evidence == pytest.approx(exact.log_evidence, rel=1e-12)
@@ -114,6 +116,7 @@ def test_gaussian_block_is_right(line):
     np.testing.assert_allclose(flat(line, "line"), values @ np.stack([np.ones(3), LOCS]), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_discrete_and_gaussian_together_are_right():
     exact = mixed(SPIKE, ("b",))
     result = pdl.infer(SPIKE, METHOD, key=2)
@@ -125,6 +128,7 @@ def test_discrete_and_gaussian_together_are_right():
         assert_mean(b[chosen == state], exact.means[state, 0], np.sqrt(exact.covariances[state, 0, 0]))
 
 
+@pytest.mark.slow
 def test_conjugate_is_right():
     shape, rate = 2 + COUNTS.sum(), 1.5 + len(COUNTS)
     result = pdl.infer(POISSON, pdl.Conjugate(), key=2)
@@ -160,6 +164,7 @@ def test_same_key_same_draws(line):
         assert np.array_equal(line["a"], pdl.infer(LINE, METHOD, key=key)["a"]) == same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "method"),
     [(MARKOV, pdl.Elimination), (LINE, pdl.Gaussian), (POISSON, pdl.Conjugate)],
@@ -195,6 +200,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "method", "text"), REFUSED.values(), ids=REFUSED.keys())
 def test_another_kind_is_refused_by_name(model, method, text):
     with pytest.raises(pdl.NotApplicable, match=text):
@@ -208,6 +214,7 @@ def test_lengths_are_checked(method):
             method(**{name: 0})
 
 
+@pytest.mark.slow
 def test_impossible_observations_are_named():
     assert pdl.infer(pdl.Model(excluded, 1), METHOD, key=0).log_evidence == pytest.approx(np.log(0.7))
     with pytest.raises(pdl.ImpossibleEvidence, match="possible together; got 'y'=2, of probability zero"):
@@ -252,6 +259,7 @@ def test_log_likelihood_of_each_draw(line, markov):
     )
 
 
+@pytest.mark.slow
 def test_is_plotted(line):
     assert pdl.plot(line)._repr_png_().startswith(b"\x89PNG")
 
@@ -265,6 +273,7 @@ def test_round_trip(markov, tmp_path):
         assert loaded.findings == markov.findings
 
 
+@pytest.mark.slow
 def test_store(line, tmp_path):
     path = tmp_path / "draws.zarr"
     stored = pdl.infer(LINE, METHOD, key=2, store=path)
@@ -279,6 +288,7 @@ def test_store(line, tmp_path):
     assert pdl.infer(LINE, other, key=2, store=path, overwrite=True)["a"].shape == (4, 50)
 
 
+@pytest.mark.slow
 def test_moments_by_hand():
     values = flat(pdl.infer(pdl.Model(gaussian, HEIGHTS), METHOD, key=8), "mu")
     mean, sd = gaussian_posterior(HEIGHTS)

@@ -10,8 +10,8 @@ import numpyro.distributions as dist
 import pytest
 
 import probdl as pdl
-from probdl.inference.progress import Progress
 from probdl.inference.status import InferenceWarning
+from probdl.inference.watch import Watch
 from tests.inference.counting import compilations
 from tests.inference.programs import HEIGHTS, gaussian
 
@@ -199,7 +199,7 @@ def test_one_warning_says_what_is_wrong_and_where_it_was_called():
 
 
 def test_stopping_in_the_warm_up_says_so(monkeypatch):
-    monkeypatch.setattr(Progress, "advance", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(Watch, "ended", lambda *_: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt, match=r"Stopped after 1 of 1000 steps of the warm-up: nothing"):
         pdl.infer(MODEL, pdl.NUTS(), key=0)
 

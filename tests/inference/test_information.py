@@ -133,6 +133,7 @@ def network_table():
     return np.einsum("a,ab,abc->abc", *(tables[name] for name in "abc"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ORACLES)
 def test_exact_against_an_oracle(sources, kind):
     source, names, oracle = sources[kind], NAMES[kind], ORACLES[kind]
@@ -152,6 +153,7 @@ def test_exact_against_an_oracle(sources, kind):
         np.testing.assert_allclose(mutual_information_of(source, x, other, given), conditional, **tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NAMES)
 def test_laws(sources, kind):
     source, (x, y, z), tolerance = sources[kind], NAMES[kind], ROUNDING
@@ -181,6 +183,7 @@ def test_divergence_from_the_prior_is_the_information_gained(sources):
     assert 0 < one < found
 
 
+@pytest.mark.slow
 def test_divergence_of_gaussians(sources):
     (m, s), (n, t) = (gaussian_of_line(y) for y in (Y_LINE, None))
     d, inverse = m - n, np.linalg.inv(t)
@@ -219,6 +222,7 @@ def mean_and_error(estimates):
     return np.mean(estimates), 5 * np.std(estimates, ddof=1) / np.sqrt(len(estimates))
 
 
+@pytest.mark.slow
 def test_bias_of_frequencies():
     """Means are off by what the docstrings say, up to the next order, of sum(1 / p) / n^2."""
     number, p = 200, np.array([0.5, 0.3, 0.2])
@@ -251,6 +255,7 @@ def runs(sources):
     return cut(sources["gaussian"], 1), cut(sources["gaussian prior"], 2)
 
 
+@pytest.mark.slow
 def test_draws_against_the_exact_posterior(sources, runs):
     exact, prior = sources["gaussian"], sources["gaussian prior"]
     mean, error = mean_and_error([entropy_of(r, "mu") for r in runs[0]])
@@ -355,6 +360,7 @@ def test_results_without_a_model():
         entropy_of(loaded, "x[1,2]")
 
 
+@pytest.mark.slow
 def test_what_has_no_such_information(sources):
     both = pdl.exact_posterior(pdl.Model(mixed))
     assert entropy_of(both, "z") == pytest.approx(stats.bernoulli(0.3).entropy())
@@ -395,6 +401,7 @@ def test_what_has_no_such_information(sources):
         kl_divergence_of(sources["table"], sources["gaussian"], "x[0]")
 
 
+@pytest.mark.slow
 def test_messages(sources):
     table, counts = sources["table"], sources["counts"]
     with pytest.raises(

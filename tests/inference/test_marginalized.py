@@ -14,12 +14,13 @@ from scipy import stats
 from scipy.integrate import quad_vec
 
 import probdl as pdl
-from probdl.inference.progress import Progress
+from probdl.inference.watch import Watch
 from tests.exact.brute_force import quadrature
 from tests.inference.counting import compilations
 from tests.inference.programs import SIGMA, Y, schools
+from tests.marks import exhaustive
 
-METHOD = pdl.Marginalized(pdl.NUTS(num_samples=1000, num_warmup=500))
+METHOD = pdl.Marginalized(pdl.NUTS(num_samples=1000, num_warmup=500, target_acceptance=0.95))
 SHORT = pdl.Marginalized(pdl.NUTS(num_samples=40, num_warmup=60))
 QUIET = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 STANDARD_ERRORS = 5
@@ -133,6 +134,7 @@ def test_schools_against_quadrature(result):
     assert result.status is pdl.Status.OK
 
 
+@pytest.mark.slow
 def test_sites_are_drawn_together(result):
     """Theta given mu and tau is Gaussian, independent among schools: its standardised draws say so."""
     mu, tau, theta = (result[name].to_numpy() for name in ("mu", "tau", "theta"))
@@ -155,6 +157,7 @@ def test_every_site_is_in_the_result(result):
     assert {"diverging", "n_steps", "lp"} <= set(result.data["sample_stats"].data_vars)
 
 
+@pytest.mark.slow
 def test_log_likelihood_and_predictions(result):
     found = result.with_log_likelihood().data["log_likelihood"]["y"]
     np.testing.assert_allclose(found, stats.norm(result["theta"], SIGMA).logpdf(Y), rtol=1e-9)
@@ -163,6 +166,7 @@ def test_log_likelihood_and_predictions(result):
     assert abs((error**2).mean() - 1) < STANDARD_ERRORS * np.sqrt(2 / error.size)
 
 
+@pytest.mark.slow
 @QUIET
 def test_same_key_same_draws():
     first, again, other = (pdl.infer(SCHOOLS, SHORT, key=key) for key in (5, 5, 6))
@@ -171,6 +175,7 @@ def test_same_key_same_draws():
         assert not np.array_equal(first[name], other[name])
 
 
+@pytest.mark.slow
 @QUIET
 def test_the_plan_draws_the_same():
     inner = pdl.NUTS(num_samples=40, num_warmup=60)
@@ -180,6 +185,7 @@ def test_the_plan_draws_the_same():
     )
 
 
+@pytest.mark.slow
 @QUIET
 def test_compiles_once_for_a_program(monkeypatch):
     monkeypatch.setattr("probdl.inference.diagnostics.HIGHEST_RHAT", np.inf)  # what follows it may compile
@@ -194,22 +200,23 @@ def test_compiles_once_for_a_program(monkeypatch):
 @QUIET
 def test_an_interrupted_run_keeps_its_draws(monkeypatch):
     whole = pdl.infer(SCHOOLS, SHORT, key=1)
-    monkeypatch.setattr("probdl.inference.chunks.SECONDS", 1e-9)
-    advance, steps = Progress.advance, []
+    monkeypatch.setattr("probdl.inference.driver.SECONDS", 1e-9)
+    ended, steps = Watch.ended, []
 
-    def interrupt(self, chunk, warming_up):
-        advance(self, chunk, warming_up)
+    def interrupt(self, underway, chunk):
         steps.append(1)
         if len(steps) == 60 + 7:
             signal.raise_signal(signal.SIGINT)
+        return ended(self, underway, chunk)
 
-    monkeypatch.setattr(Progress, "advance", interrupt)
+    monkeypatch.setattr(Watch, "ended", interrupt)
     stopped = pdl.infer(SCHOOLS, SHORT, key=1)
     assert stopped.status is pdl.Status.INTERRUPTED
     for name in ("tau", "theta"):
         np.testing.assert_array_equal(stopped[name], whole[name][:, :7])
 
 
+@pytest.mark.slow
 @QUIET
 def test_store(tmp_path):
     path = tmp_path / "draws.zarr"
@@ -299,6 +306,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "method", "text"), REFUSED.values(), ids=REFUSED.keys())
 def test_is_refused_by_name(model, method, text):
     with pytest.raises(pdl.NotApplicable, match=text):
@@ -312,6 +320,7 @@ def test_misspelt_sites():
         pdl.infer(SCHOOLS, pdl.Marginalized(sites=("y",)), key=0)
 
 
+@pytest.mark.slow
 def test_large_blocks_are_left_to_the_sampler(monkeypatch):
     def vector(y):
         scale = numpyro.sample("scale", dist.HalfNormal(1.0))
@@ -337,7 +346,7 @@ def replicas(number, y=None):
 
 
 @QUIET
-@pytest.mark.slow
+@exhaustive
 def test_ranks_are_uniform():
     """Simulation-based calibration (Talts et al. 2018): truths among draws of their posteriors.
 

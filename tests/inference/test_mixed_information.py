@@ -66,6 +66,7 @@ INFORMATION = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INFORMATION)
 def test_information_against_closed_forms(name):
     draw, names, exact, order = INFORMATION[name]
@@ -127,6 +128,7 @@ def test_given_a_code_by_counting():
     assert found == pytest.approx(np.mean(terms), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_draws_of_a_posterior():
     def program(y=None):
         z = numpyro.sample("z", dist.Categorical(P))

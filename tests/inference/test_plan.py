@@ -80,6 +80,7 @@ SCHOOLS = pdl.Model(centred_schools, SIGMA, y=Y)
 LOGISTIC = pdl.Model(logistic, LOCS, np.array([0, 1, 1]))
 
 
+@pytest.mark.slow
 def test_text_of_a_funnel():
     plan = pdl.plan(SCHOOLS)
     assert plan.steps[-1].reason
@@ -96,6 +97,7 @@ def test_text_of_an_exact_model():
     assert text == "Method: Exact()\n  mu  integrated as a Gaussian  1 coordinate, 1 operation"
 
 
+@pytest.mark.slow
 def test_three_kinds_are_told_apart():
     plan = pdl.plan(pdl.Model(three_kinds, np.zeros(4), 3))
     assert plan.method == pdl.Exact()
@@ -109,6 +111,7 @@ def test_three_kinds_are_told_apart():
     assert plan.obstacle is None
 
 
+@pytest.mark.slow
 def test_a_scan_is_a_chain():
     plan = pdl.plan(pdl.Model(hidden_markov, np.zeros(30)))
     assert plan.method == pdl.Marginalized()
@@ -133,6 +136,7 @@ OBSTACLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "name"), OBSTACLES.values(), ids=OBSTACLES.keys())
 def test_an_obstacle_is_named(program, name):
     model = pdl.Model(program, 2.5)

@@ -25,6 +25,7 @@ def odd():
     return pdl.infer(pdl.Model(odd_names, 0.3), dataclasses.replace(METHOD, target_acceptance=0.8), key=0)
 
 
+@pytest.mark.slow
 def test_plates_are_dimensions(result):
     assert result["theta"].dims == ("chain", "draw", "school")
     assert result["mu"].dims == ("chain", "draw")
@@ -67,6 +68,7 @@ def test_summary_is_arviz_table_with_the_verdict(result):
     assert "OK" in summary._repr_html_()
 
 
+@pytest.mark.slow
 def test_odd_names_survive(odd, tmp_path):
     for path in (tmp_path / "r.nc", tmp_path / "r.zarr"):
         odd.save(path)
@@ -81,6 +83,7 @@ def test_odd_names_survive(odd, tmp_path):
     assert "net/l1.kernel[0]" in str(rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["nc", "zarr"])
 def test_round_trip(result, tmp_path, ending):
     path = tmp_path / f"result.{ending}"

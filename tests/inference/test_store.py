@@ -16,6 +16,7 @@ import probdl as pdl
 from probdl.inference.method import Options
 from probdl.inference.store import StoredDraws, open_store
 from tests.inference.programs import HEIGHTS, SIGMA, Y, gaussian, odd_names, schools
+from tests.marks import by_name
 
 METHOD = pdl.NUTS(num_samples=300, num_warmup=200, target_acceptance=0.99)
 ROOT = Path(__file__).parents[2]
@@ -64,8 +65,7 @@ def expected(count):
     return pdl.infer(pdl.Model(schools, SIGMA, y=Y), method, key=7)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("least", [1, 60])
+@pytest.mark.parametrize("least", by_name([1, 60], whole=[60]))
 def test_a_killed_run_keeps_what_was_committed(tmp_path, least):
     path = tmp_path / "run.zarr"
     before, code, _, _ = stopped(path, signal.SIGKILL, least)
@@ -96,6 +96,7 @@ def test_ctrl_c_returns_what_was_drawn(tmp_path):
     np.testing.assert_array_equal(result["tau"], expected(int(count))["tau"])
 
 
+@pytest.mark.slow
 def test_a_store_holds_what_memory_would(tmp_path):
     model = pdl.Model(schools, SIGMA, y=Y)
     labels = {"dims": {"theta": ["place"]}, "coords": {"place": list("ABCDEFGH")}}
@@ -115,15 +116,17 @@ def test_a_store_holds_what_memory_would(tmp_path):
 def test_a_store_is_small_and_readable_at_any_moment(tmp_path):
     path, model, zeros = tmp_path / "run.zarr", pdl.Model(gaussian, HEIGHTS), np.zeros((4, 1))
     store = StoredDraws(path, model, Options(), 1_000_000, {})
-    store._create({"mu": zeros}, {"lp": zeros})
+    store._create({("posterior", "mu"): zeros, ("sample_stats", "lp"): zeros})
     with pytest.raises(ValueError, match=r"Expected draws in the store '.*'; got none yet"):
         pdl.Result.load(path)
     store.append({"mu": zeros + 3}, {"lp": zeros})
+    store.commit()
     store._arrays["posterior", "mu"][:, 1:50] = 7.0  # written, but not committed
     np.testing.assert_array_equal(open_store(path)["posterior"]["mu"], zeros + 3)
     assert sum(file.is_file() for file in path.rglob("*")) < 100
 
 
+@pytest.mark.slow
 def test_odd_names_are_stored(tmp_path):
     model = pdl.Model(odd_names, 0.3)
     kept = pdl.infer(model, METHOD, key=1)
@@ -132,6 +135,7 @@ def test_odd_names_are_stored(tmp_path):
         np.testing.assert_array_equal(stored[name], kept[name])
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_overwritten(tmp_path):
     model, path = pdl.Model(gaussian, HEIGHTS), tmp_path / "run.zarr"
     pdl.infer(model, METHOD, key=1, store=path)

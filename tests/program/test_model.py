@@ -121,6 +121,7 @@ def test_an_intervention_overrides_an_observation():
     assert model.sites["tau"].kind is pdl.SiteKind.INTERVENED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "arguments"), [(schools, (SIGMA, Y)), (level, (np.arange(6.0),))])
 def test_target_is_the_density_of_numpyro(program, arguments):
     with pdl.Precision.DOUBLE.active():
@@ -177,6 +178,7 @@ def test_user_flags_are_not_touched():
     assert jnp.zeros(()).dtype == jnp.float32
 
 
+@pytest.mark.slow
 def test_prior_draws_are_labelled():
     tree = pdl.Model(schools, SIGMA, y=Y).sample(0, 50)
     assert tree["prior"]["theta"].dims == ("chain", "draw", "school")
@@ -186,6 +188,7 @@ def test_prior_draws_are_labelled():
     assert tree.identical(again)
 
 
+@pytest.mark.slow
 def test_prior_draws_of_a_scan():
     tree = pdl.Model(level, np.zeros(6)).sample(1, 2000)
     x, q = (tree["prior"][name].to_numpy()[0] for name in ("x", "q"))
@@ -195,6 +198,7 @@ def test_prior_draws_of_a_scan():
     assert abs(steps.var() - 1) < 4 * np.sqrt(2 / steps.size)
 
 
+@pytest.mark.slow
 def test_predictive_draws_follow_the_posterior():
     model = pdl.Model(level, np.zeros(6))
     prior = model.sample(0, 300)
@@ -207,6 +211,7 @@ def test_predictive_draws_follow_the_posterior():
     assert abs(noise.var() - 1) < 4 * np.sqrt(2 / noise.size)
 
 
+@pytest.mark.slow
 def test_every_name_survives():
     names = ["net/w", "net/l1.b", "<b>", "a:b", "θ", "chain", "x y", "a//b"]
 
@@ -360,6 +365,7 @@ def test_invalid_parameters_are_placed():
         _ = pdl.Model(program, -1.0).sites
 
 
+@pytest.mark.slow
 def test_predictions_at_new_inputs():
     def line(x, y=None):
         a = numpyro.sample("a", dist.Normal(0, 1))
@@ -374,6 +380,14 @@ def test_predictions_at_new_inputs():
     np.testing.assert_allclose(tree["mean"][0, :, 4], 2 * given["posterior"]["a"][0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_sites_come_in_the_order_of_the_program():
     tree = pdl.Model(schools, SIGMA, y=Y).sample(0, 3)
     assert list(tree["prior"].data_vars) == ["mu", "tau", "theta"]
+
+
+def test_a_program_is_the_same_one_in_a_notebook(monkeypatch):
+    """There JAX prints what it traced in colours."""
+    plain = pdl.Model(schools, SIGMA, np.zeros(8)).bound[0].fingerprint
+    monkeypatch.setattr("jax._src.pretty_printer.CAN_USE_COLOR", True)
+    assert pdl.Model(schools, SIGMA, np.zeros(8)).bound[0].fingerprint == plain

@@ -44,6 +44,7 @@ def test_a_distribution_replaces_the_weight_of_the_old_one_too():
     assert found.log_joint(AT) - before.log_joint(AT) == pytest.approx(np.log(2.0 * 0.2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_data_and_interventions_stay_and_priors_can_be_replaced_again():
     model = pdl.Model(program, Y).do(p=np.array([0.5, 0.5])).condition(y=Y + 1)
     found = with_priors(with_priors(model, rate=dist.Gamma(9.0, 1.0)), rate=dist.Gamma(4.0, 2.0))

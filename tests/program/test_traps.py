@@ -68,6 +68,7 @@ def test_masks_and_scales_leave_the_jacobian_alone():
         close(model.target.log_density(position), model.log_joint(values) + position.sum())
 
 
+@pytest.mark.slow
 def test_single_precision_stays_inside_the_simplex():
     def program():
         numpyro.sample("p", dist.Dirichlet(jnp.ones(2000)))
@@ -209,6 +210,7 @@ def test_draws_of_other_plates_are_refused():
         pdl.Model(program, 4).sample(0, given=given)
 
 
+@pytest.mark.slow
 def test_names_that_are_no_paths():
     names = ["..", "a/..", "./c", "é" * 300, "b"]
 
@@ -253,6 +255,7 @@ def grouped():
         numpyro.sample("y", dist.Normal(level[GROUPS] + OFFSETS, 1), obs=OFFSETS**2)
 
 
+@pytest.mark.slow
 def test_global_arrays_keep_their_digits():
     """JAX keeps the type that it first gave to an array as long as a trace holds it."""
     level = np.array([0.2, -1.4])

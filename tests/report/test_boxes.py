@@ -46,6 +46,7 @@ def families(draw_: st.DrawFn):
     return memberships, links, draw_(st.sampled_from(Direction))
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(families())
 def test_boxes_hold_their_members_and_no_other(family):
@@ -67,6 +68,7 @@ def test_crossed_plates_are_one_box_each():
     assert left.left < right.left < left.right < right.right
 
 
+@pytest.mark.slow
 def test_three_crossing_plates_are_one_box_each():
     regions = [set(group) for size in (1, 2, 3) for group in itertools.combinations("ABC", size)]
     for memberships in ([{"A"}, {"B"}, {"C"}, {"A", "B", "C"}], regions):
@@ -80,6 +82,7 @@ def test_a_large_crossing_graph_holds_its_boxes():
     assert_boxes_hold_their_members(scene_of([set("AB"[i % 2 : 1 + i % 3]) for i in range(80)], links))
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_each_time():
     family = [{"A"}, {"B"}, {"A", "B"}, {"C"}, {"B", "C"}], [(0, 2), (1, 2), (3, 4)]
     assert scene_of(*family) == scene_of(*family)

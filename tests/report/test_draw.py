@@ -161,6 +161,7 @@ def test_children_stand_below_or_to_the_right(make, direction):
     assert all(places[tail] < places[head] for tail, head in make().edges)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_crossed", [False, True])
 def test_odd_names_are_drawn_as_such(is_crossed):
     graph = graph_of(

@@ -151,6 +151,7 @@ def test_a_page_of_a_long_scan_is_short():
     assert data_of(explorer)["runs"] == [0, 1, 1, 1, 49_999]
 
 
+@pytest.mark.slow
 def test_a_page_refuses_what_would_lag():
     with pytest.raises(
         ValueError, match=r"got 200,000 elements .* Explore the graph of a model of a shorter"

@@ -71,6 +71,7 @@ def test_each_plot_leaves_matplotlib_as_it_was(function):
     assert plt.get_fignums() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_it_saves_itself_and_makes_the_folder(overview, tmp_path, suffix, start):
     path = overview.savefig(tmp_path / "new" / f"posterior.{suffix}")
@@ -90,6 +91,8 @@ def test_the_overview_has_a_row_a_number_and_the_pairs(overview):
     assert "transitions diverged" in texts(overview.figure)
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_texts_do_not_overlap_and_are_inside_the_figure(function):
     figure = function(eight_schools()).figure
@@ -147,6 +150,7 @@ def test_an_element_is_told_from_a_site_of_the_same_letters():
     assert len(set(titles)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["net/l1.kernel", "$x$", "<b>", "日本語", "a very long name of a site", "per%cent"]
 )
@@ -156,6 +160,8 @@ def test_any_name_can_be_drawn(name):
     assert plot(result)._repr_png_()
 
 
+@pytest.mark.few(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draws",
     [

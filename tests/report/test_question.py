@@ -153,6 +153,7 @@ def test_the_nodes_of_a_bare_graph_may_be_anything():
     assert str(drawing).endswith("1 and <class 'NoneType'> are separated by (2, 'x').")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["png", "pdf", "svg", "dot"])
 @pytest.mark.parametrize("make", [schools, collider])
 def test_every_format_takes_the_colours(tmp_path, make, suffix):
@@ -161,6 +162,7 @@ def test_every_format_takes_the_colours(tmp_path, make, suffix):
     assert drawing.save(tmp_path / f"graph.{suffix}").stat().st_size > 500
 
 
+@pytest.mark.slow
 def test_png_and_svg_have_the_same_colours(tmp_path):
     from matplotlib.image import imread
 
@@ -237,6 +239,7 @@ def test_open_edges_are_those_of_all_open_paths():
         assert drawn_edges(graph, sources, given) == edges_of_open_paths(graph, sources, given), seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exotic", [False, True], ids=["aligned and crossed", "lags, gathers, masks"])
 def test_open_edges_of_folded_plates_are_those_of_all_elements(exotic):
     asked = 0

@@ -51,7 +51,7 @@ def add_conjugate(search: Search, site: Site) -> None:
         families = ()
     if families:
         reason = f"not conjugate: {site.distribution} prior"
-        rough = _not_smooth_in(search, site.name)
+        rough = not_smooth_in(search, site.name)
         if rough:
             reason, families = rough, ()
     prior = _prior_of(search, plain) if families else None
@@ -72,8 +72,16 @@ def add_conjugate(search: Search, site: Site) -> None:
     search.reasons.setdefault(site.name, reason)
 
 
-def _not_smooth_in(search: Search, name: str) -> str:
-    """Return which distribution is made of a site in pieces: values that are compared alike may hide some."""
+def not_smooth_in(search: Search, name: str) -> str:
+    """Return which distribution is made of a site in pieces: values that are compared alike may hide some.
+
+    Args:
+        search: The search.
+        name: The site.
+
+    Returns:
+        A reason why the site is not conjugate, or nothing.
+    """
     made = search.provenance
     moving = [own == name for own in made.inputs]
     for site in dict.fromkeys(leaf.site for leaf in made.outputs):

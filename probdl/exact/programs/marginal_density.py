@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.exact.programs.integral import Integral
 from probdl.program.bound import Arrays
+from probdl.program.centring import of_centring
+from probdl.program.density import log_density
 from probdl.program.handlers import LOG_DET, Fix, Unconstrain
-from probdl.program.target import Layout, Target, latent_values, log_density, log_probs
+from probdl.program.layout import Layout, uniform_points
+from probdl.program.target import Target, latent_values, log_probs
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,18 @@ class MarginalDensity:
             lambda position: self.complete(arrays, jax.random.key(0), position),
         )
 
+    def points(self, arrays: Arrays, keys: Array, attempt: int) -> Float[np.ndarray, "chain dim"]:
+        """Return a random starting point for each key of a chain."""
+        del arrays
+        return uniform_points(self.layout.dim, keys, attempt)
+
     def values(self, arrays: Arrays, position: Float[Array, " dim"]) -> tuple[dict[str, Array], Array]:
         """Return the values of the latents at a position, and the logarithm of the Jacobian."""
         nothing = {v.name: v.nothing for v in self.integral.variables}
-        held = {**self.layout.unravel(position), **nothing}
-        handler = Unconstrain(None, held, dict(self.integral.scan_of), frozenset(nothing))
+        held = {**self.layout.unravel(position), **nothing, **arrays.centring}
+        scan_of = dict(self.integral.scan_of)
+        scan_of |= of_centring(scan_of, arrays.centring)
+        handler = Unconstrain(None, held, scan_of, frozenset(nothing))
         trace = self.integral.bound.trace(arrays, handler)
         found = latent_values({name: trace[name] for name in self.layout.names})
         jacobians = log_probs({name: msg for name, msg in trace.items() if LOG_DET in name}, trusted=True)

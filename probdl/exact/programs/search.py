@@ -21,11 +21,11 @@ from probdl.exact.programs.steps import GaussianStep, Step
 from probdl.exact.programs.variables import Kind, Variable
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.program.bound import Arrays
+from probdl.program.layout import Layout
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.sites import Site
 from probdl.program.states import base, finite_range
-from probdl.program.target import Layout
 
 DRAWS = 8
 LEAST_PIVOT = 1e-10  # of a diagonal entry: of what is left when the others are known, six digits are right
@@ -96,13 +96,13 @@ def _find(model: Model, names: frozenset[str] | None, kinds: frozenset[Kind], ma
         if Kind.DISCRETE in kinds:
             _add_all(search, [Variable(s, Kind.DISCRETE) for s in latents if _is_finite(s, search.reasons)])
         if Kind.GAUSSIAN in kinds:
-            real = [site for site in latents if _is_real(site)]
+            real = [site for site in latents if is_real(site)]
             largest = sorted(real, key=lambda site: -int(np.prod(site.shape)))
             _add_all(search, [Variable(site, Kind.GAUSSIAN) for site in largest])
             _guard(search)
         if Kind.CONJUGATE in kinds:
             done = set() if search.done is None else {v.name for v in search.done.variables}
-            refused = {site.name for site in latents if Kind.GAUSSIAN in kinds and _is_real(site)}
+            refused = {site.name for site in latents if Kind.GAUSSIAN in kinds and is_real(site)}
             for site in sorted(latents, key=lambda site: -int(np.prod(site.shape))):
                 if not site.is_discrete and site.name not in done | refused:
                     add_conjugate(search, site)
@@ -140,7 +140,8 @@ def _is_finite(site: Site, reasons: dict[str, str]) -> bool:
     return True
 
 
-def _is_real(site: Site) -> bool:
+def is_real(site: Site) -> bool:
+    """Return whether the values of a site are any real numbers."""
     return not site.is_discrete and base(site.support) is base(constraints.real) and site.dtype.kind == "f"
 
 
@@ -240,8 +241,6 @@ def _found(search: Search) -> Found:
     model, done = search.model, search.done
     integrated = set() if done is None else {v.name for v in done.variables}
     whole = model.density.layout
-    rest = [(n, s) for n, s in zip(whole.names, whole.shapes, strict=True) if n not in integrated]
-    scans = model.declarations.scan_of([name for name, _ in rest])
-    layout = Layout(tuple(n for n, _ in rest), tuple(s for _, s in rest), scans)
+    layout = whole.only([name for name in whole.continuous if name not in integrated])
     reasons = {name: why for name, why in search.reasons.items() if name not in integrated}
     return Found(done, layout, search.steps, reasons)

@@ -1,0 +1,1 @@
+"""Gibbs sampling: blocks of latents, each drawn given all others."""
