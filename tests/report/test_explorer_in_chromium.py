@@ -32,7 +32,6 @@ pytestmark = [
 ]
 MODELS = Path(__file__).parents[2] / "models"
 PROGRAMS = ("factor", "scan_latent", "numpyro_cond", "deterministic_chain", "lax_cond_two_outputs")
-FRAME_MILLISECONDS = 16.0
 QUERY = """
 (queries => queries.map(([source, target, given]) => {
     const { dag, drawn, data } = explorer, set = new Set(given);
@@ -368,30 +367,15 @@ def test_an_inline_page_works_without_an_address(browser, tmp_path):
     assert len(before) > 10_000
 
 
-TIMED = """
-(async () => {
-    const { state, update, data } = explorer, count = data.names.length, spent = [];
-    for (let i = 0; i < 40; i++) {
-        const pick = k => (i * 37 + k * 61) % count;
-        const given = new Set(Array.from({ length: i }, (_, k) => pick(k + 3)));
-        given.delete(pick(1));
-        given.delete(pick(2));
-        await new Promise(requestAnimationFrame);
-        const start = performance.now();
-        Object.assign(state, { source: pick(1), target: pick(2), given });
-        update();
-        document.body.getBoundingClientRect();
-        spent.push(performance.now() - start);
-    }
-    return spent.sort((a, b) => a - b)[20];
-})()
-"""
-
-
-def test_two_hundred_nodes_answer_within_a_frame(shown):
+def test_two_hundred_nodes_are_answered_as_by_python(shown):
     r = random.Random(1)
     graph = nx.DiGraph()
     for i in range(200):
-        graph.add_node(i)
-        graph.add_edges_from((j, i) for j in r.sample(range(max(0, i - 25), i), min(i, r.choice([1, 2, 3]))))
-    assert shown(graph).run(TIMED) < FRAME_MILLISECONDS
+        graph.add_node(f"v{i}", site=Site(f"v{i}", SiteKind.LATENT))
+        parents = r.sample(range(max(0, i - 25), i), min(i, r.choice([1, 2, 3])))
+        graph.add_edges_from((f"v{j}", f"v{i}") for j in parents)
+    queries = [(*r.sample(range(200), 2), []) for _ in range(5)]
+    for query in queries:
+        query[2].extend({*r.sample(range(200), 20)} - {*query[:2]})
+    for query, answer in zip(queries, shown(graph).run(QUERY % json.dumps(queries)), strict=True):
+        check(graph, query, answer)
