@@ -14,6 +14,7 @@ from probdl.inference.gibbs.blocks import ExactBlock
 from probdl.inference.gibbs.search import ExactBlocks
 from probdl.inference.gibbs.sweep import Block, InnerBlock, Sweep, SweepDensity
 from probdl.inference.gibbs.table import Blocks, table
+from probdl.inference.mcmc.inner import check_inner
 from probdl.inference.mcmc.markov_chain import MarkovChain
 from probdl.inference.mcmc.metropolis import Metropolis
 from probdl.inference.mcmc.nuts import NUTS
@@ -65,7 +66,6 @@ class Gibbs(MarkovChain):
     """
 
     takes_discrete: ClassVar[bool] = True
-    composes: ClassVar[bool] = False
 
     blocks: Sequence[Sequence[str]] | None = None
     inner: MarkovChain | Mapping[str, MarkovChain] | None = None
@@ -79,15 +79,7 @@ class Gibbs(MarkovChain):
         if isinstance(self.inner, Mapping):
             object.__setattr__(self, "inner", tuple(self.inner.items()))
         for chain in self._inner_methods:
-            if not isinstance(chain, MarkovChain):
-                raise TypeError(
-                    f"Expected an inner method that is a Markov chain; got {chain!r}. Pass NUTS()."
-                )
-            if not chain.composes:
-                raise TypeError(
-                    f"Expected an inner method without bias that moves one state; got "
-                    f"{type(chain).__name__}. Pass for instance NUTS()."
-                )
+            check_inner(chain)
         object.__setattr__(self, "by_inner", tuple(self.by_inner))
         if self.blocks is None:
             return
@@ -102,6 +94,11 @@ class Gibbs(MarkovChain):
                     f"Expected each site once in blocks and by_inner; got '{name}' twice. Drop one."
                 )
         object.__setattr__(self, "blocks", tuple(tuple(block) for block in self.blocks if block))
+
+    @property
+    def only_alone(self) -> str:
+        """Why no other method can move latents by this one."""
+        return "it draws blocks of all sites"
 
     @property
     def _inner_methods(self) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,7 +34,10 @@ class Own(NamedTuple):
 class Unadjusted(Langevin):
     """Langevin chains without a test of Metropolis: their step size biases what they draw."""
 
-    composes: ClassVar[bool] = False  # inside of another method nothing would tell how large the bias is
+    @property
+    def only_alone(self) -> str:
+        """Why no other method can move latents by this one."""
+        return "nothing would tell how large its bias is"
 
     def untuned(self, dim: int) -> Tuning:
         """Return the identity as a map, and a small step size."""

@@ -74,6 +74,13 @@ class Hamiltonian(Preconditioned):
                 f"Expected jitter of at least 0 and below 1; got {self.jitter!r}. Pass jitter=0.1, say."
             )
 
+    @property
+    def only_alone(self) -> str | None:
+        """Why no other method can move latents by this one, if so."""
+        if self.reparametrize is None:
+            return None
+        return "its reparametrize chooses the coordinates of all sites at once"
+
     def init(self, key: Array, position: Float[Array, " dim"], target: Target) -> HamiltonianState:
         """Return the state of a chain at a position."""
         del key

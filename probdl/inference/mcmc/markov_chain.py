@@ -61,7 +61,6 @@ class MarkovChain(Method):
 
     has_gradient: ClassVar[bool] = True
     takes_discrete: ClassVar[bool] = False
-    composes: ClassVar[bool] = True  # whether another method may move some latents, or a replica, by it
     own_values: ClassVar[bool] = False  # whether positions hold the values of sites, not unconstrained ones
     sees_minibatches: ClassVar[bool] = False
     goes_on: ClassVar[bool] = True
@@ -147,6 +146,11 @@ class MarkovChain(Method):
         return arrays
 
     @property
+    def only_alone(self) -> str | None:
+        """Why no other method can move some latents, or a replica, by this one; None if any can."""
+        return None
+
+    @property
     def climbs(self) -> bool:
         """Whether chains first climb from their random starting points to where the mass is."""
         return False
@@ -229,14 +233,11 @@ class MarkovChain(Method):
         return self.obstacle(model, model.latents) if model.latents else NO_LATENT
 
     def obstacle(self, model: Model, names: Sequence[str]) -> str | None:
-        """Return the reason why some latents cannot be moved given all others, if so.
+        """Return which of some latents cannot be moved given all others, and why; None if all can.
 
         Args:
             model: The model.
             names: The latents.
-
-        Returns:
-            The site and what about it the method cannot treat.
         """
         for name in names:
             site = model.sites[name]

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from probdl.inference.mcmc.inner import check_inner
 from probdl.inference.mcmc.ladder import first_ladder
 from probdl.inference.mcmc.markov_chain import MarkovChain
 from probdl.inference.mcmc.nuts import NUTS
@@ -59,7 +60,6 @@ class ParallelTempering(MarkovChain):
     """
 
     has_gradient: ClassVar[bool] = False
-    composes: ClassVar[bool] = False
 
     inner: MarkovChain = field(default_factory=NUTS)
     num_temperatures: int = 10
@@ -70,11 +70,7 @@ class ParallelTempering(MarkovChain):
         """Check the hyper-parameters."""
         super().__post_init__()
         at_least("num_temperatures", self.num_temperatures, 2)
-        if not isinstance(self.inner, MarkovChain) or not self.inner.composes:
-            raise TypeError(
-                f"Expected an inner method without bias that moves one state; got {self.inner!r}. Pass for "
-                f"instance NUTS()."
-            )
+        check_inner(self.inner)
         if self.temperatures is not None:
             object.__setattr__(self, "temperatures", tuple(map(float, self.temperatures)))
             steps = np.diff(self.temperatures)
@@ -83,6 +79,11 @@ class ParallelTempering(MarkovChain):
                     f"Expected two or more temperatures from 1 up; got {self.temperatures}. Pass for "
                     f"instance (1.0, 3.0, 9.0), or leave them out."
                 )
+
+    @property
+    def only_alone(self) -> str:
+        """Why no other method can move latents by this one."""
+        return "it moves several replicas of all sites"
 
     @property
     def count(self) -> int:

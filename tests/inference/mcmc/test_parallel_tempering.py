@@ -89,12 +89,17 @@ def test_ladders_reach_equal_rates():
 
 
 def test_bad_input():
-    with pytest.raises(TypeError, match=r"moves one state; got Gibbs"):
+    with pytest.raises(TypeError, match="got Gibbs, but it draws blocks"):
         pdl.ParallelTempering(inner=pdl.Gibbs())
-    with pytest.raises(TypeError, match="without bias that moves one state; got ULA"):
+    with pytest.raises(TypeError, match="got ULA, but nothing would tell how large its bias is"):
         pdl.ParallelTempering(inner=pdl.ULA())
-    with pytest.raises(TypeError, match="moves one state; got ParallelTempering"):
+    with pytest.raises(TypeError, match="got ParallelTempering, but it moves several replicas"):
         pdl.Gibbs(inner=pdl.ParallelTempering())
+    for compound in (pdl.Gibbs, pdl.ParallelTempering):
+        with pytest.raises(TypeError, match="got HMC, but its reparametrize chooses the coordinates of all"):
+            compound(inner=pdl.HMC(reparametrize="auto"))
+        with pytest.raises(TypeError, match="that is a Markov chain; got 'NUTS'"):
+            compound(inner="NUTS")
     for bad in ((2.0, 4.0), (1.0,), (1.0, 4.0, 3.0)):
         with pytest.raises(ValueError, match="two or more temperatures from 1 up"):
             pdl.ParallelTempering(temperatures=bad)
