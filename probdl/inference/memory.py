@@ -33,24 +33,19 @@ def check_memory(method: MarkovChain, model: Model, density: Sampled, *, stored:
     Raises:
         MemoryError: If it does not.
     """
-    free = free_memory()
-    chains = _bytes_of_chains(method, model, density)
-    if chains > free:
-        fewer = max(1, int(method.num_chains * free / chains / 2))
-        raise MemoryError(
-            f"Expected chains that fit into memory; got {method.num_chains} of them, which need about "
-            f"{_size(chains)} of the {_size(free)} that are free, before a draw is kept. Pass "
-            f"num_chains={fewer}."
-        )
+    count, chains = method.num_chains, _bytes_of_chains(method, model, density)
+    fewer = max(1, int(min(count, count * free_memory() / max(chains, 1) / 2)))
+    _check(chains, "chains", f"{count} of them", f"Pass num_chains={fewer}.")
+    if stored:
+        return
     numbers = _numbers(model) + STATISTICS
-    draws = float(method.num_chains) * method.num_samples * numbers * method.precision.floating.itemsize
-    if not stored and chains + draws > free:
-        raise MemoryError(
-            f"Expected draws that fit into memory; got {method.num_chains} chains of {method.num_samples} "
-            f"draws of {numbers} numbers, which need about {_size(draws)} of the {_size(free)} that "
-            f"are free. "
-            f"Pass store='run.zarr', which keeps them on disk, or fewer num_samples or num_chains."
-        )
+    draws = float(count) * method.num_samples * numbers * method.precision.floating.itemsize
+    _check(
+        chains + draws,
+        "draws",
+        f"{count} chains of {method.num_samples} draws of {numbers} numbers",
+        "Pass store='run.zarr', which keeps them on disk, or fewer num_samples or num_chains.",
+    )
 
 
 def check_size(numbers: float, *, kind: str, given: str, instead: str) -> None:
@@ -70,7 +65,11 @@ def check_size(numbers: float, *, kind: str, given: str, instead: str) -> None:
         Traceback (most recent call last):
         MemoryError: Expected draws that fit into memory; got 1e30 of them, which need about 8e+21 GB of ...
     """
-    needed, free = 8 * numbers, free_memory()
+    _check(8 * numbers, kind, given, instead)
+
+
+def _check(needed: float, kind: str, given: str, instead: str) -> None:
+    free = free_memory()
     if needed > free:
         raise MemoryError(
             f"Expected {kind} that fit into memory; got {given}, which need about {_size(needed)} of the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxtyping import Array
@@ -14,7 +14,7 @@ from probdl.inference.gibbs.blocks import ExactBlock
 from probdl.inference.gibbs.search import ExactBlocks
 from probdl.inference.gibbs.sweep import Block, InnerBlock, Sweep, SweepDensity
 from probdl.inference.gibbs.table import Blocks, table
-from probdl.inference.mcmc.inner import check_inner
+from probdl.inference.mcmc.inner import as_long_as, check_inner
 from probdl.inference.mcmc.markov_chain import MarkovChain
 from probdl.inference.mcmc.metropolis import Metropolis
 from probdl.inference.mcmc.nuts import NUTS
@@ -23,8 +23,6 @@ from probdl.program.conditional import conditional
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.target import Sampled, Target
-
-LENGTHS = ("num_samples", "num_warmup", "num_chains", "precision")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +156,15 @@ class Gibbs(MarkovChain):
         own = {name for block in blocks for name in _own(block)}
         layout = model.declarations.layout(frozenset(own))
         whole = SweepDensity(model.bound[0], layout)
-        return Sweep(**self._lengths, blocks=blocks, density=whole), whole
-
-    @property
-    def _lengths(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in LENGTHS}
+        sweep = Sweep(
+            num_samples=self.num_samples,
+            num_warmup=self.num_warmup,
+            num_chains=self.num_chains,
+            precision=self.precision,
+            blocks=blocks,
+            density=whole,
+        )
+        return sweep, whole
 
     def _planned(self, model: Model) -> tuple[tuple[Block, ...], Mapping[str, str]]:
         """Return the blocks, and why latents are not drawn exactly."""
@@ -174,7 +176,7 @@ class Gibbs(MarkovChain):
         for names in found.others:
             for chain, some in self._movers(model, names, found.reasons):
                 density = conditional(model, some, found.children, own=chain.own_values)
-                kernel, _ = replace(chain, **self._lengths).prepared(model, density)
+                kernel, _ = as_long_as(self, chain).prepared(model, density)
                 moving = any(model.sites[name].support is None for name in some)
                 blocks.append(InnerBlock(kernel, density, moving))
         return tuple(blocks), found.reasons

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from probdl.inference.mcmc.markov_chain import MarkovChain
 
 
@@ -27,3 +29,24 @@ def check_inner(method: object) -> None:
             f"Expected an inner method that moves part of a state; got {type(method).__name__}, but "
             f"{method.only_alone}. Pass for instance NUTS()."
         )
+
+
+def as_long_as(outer: MarkovChain, inner: MarkovChain) -> MarkovChain:
+    """Return an inner method with the lengths and the precision of the outer one.
+
+    Args:
+        outer: The method that moves by another.
+        inner: That one.
+
+    Example:
+        >>> from probdl import NUTS, Gibbs
+        >>> as_long_as(Gibbs(num_samples=20), NUTS()).num_samples
+        20
+    """
+    return replace(
+        inner,
+        num_samples=outer.num_samples,
+        num_warmup=outer.num_warmup,
+        num_chains=outer.num_chains,
+        precision=outer.precision,
+    )

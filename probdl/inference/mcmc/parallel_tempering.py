@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
-from probdl.inference.mcmc.inner import check_inner
+from probdl.inference.mcmc.inner import as_long_as, check_inner
 from probdl.inference.mcmc.ladder import first_ladder
 from probdl.inference.mcmc.markov_chain import MarkovChain
 from probdl.inference.mcmc.nuts import NUTS
@@ -21,7 +21,6 @@ from probdl.inference.tuning import Tuning
 from probdl.program.model import Model
 from probdl.program.target import Sampled, Target
 
-LENGTHS = ("num_samples", "num_warmup", "num_chains", "precision")
 HOTTEST = 100.0  # where the prior cannot be drawn
 
 
@@ -101,8 +100,7 @@ class ParallelTempering(MarkovChain):
 
     def prepared(self, model: Model, density: Sampled | None = None) -> tuple[MarkovChain, Sampled]:
         """Return the chains that know what is tempered, and all replicas of what is sampled."""
-        lengths = {name: getattr(self, name) for name in LENGTHS}
-        inner, one = replace(self.inner, **lengths).prepared(model, density)
+        inner, one = as_long_as(self, self.inner).prepared(model, density)
         can_draw = _can_draw(one, model, self)
         whole = not can_draw if self.tempers_prior is None else self.tempers_prior
         draws = can_draw and not whole
@@ -117,7 +115,10 @@ class ParallelTempering(MarkovChain):
         else:
             ladder = first_ladder(self.num_temperatures, 0.0 if draws else 1 / HOTTEST)
         chains = TemperedChains(
-            **lengths,
+            num_samples=self.num_samples,
+            num_warmup=self.num_warmup,
+            num_chains=self.num_chains,
+            precision=self.precision,
             inner=inner,
             ladder=tuple(ladder.tolist()),
             moves=self.temperatures is None,

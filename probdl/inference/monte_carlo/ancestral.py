@@ -14,7 +14,6 @@ from probdl.inference.monte_carlo import obstacles
 from probdl.inference.monte_carlo.independent import (
     IndependentDraws,
     block_length,
-    chain_keys,
     collect,
     numbers_of,
 )
@@ -22,6 +21,7 @@ from probdl.inference.monte_carlo.outcome import Run, warn
 from probdl.inference.monte_carlo.proposals import FromPrior, draws
 from probdl.inference.monte_carlo.weights import Evidence
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.sites import SiteKind

@@ -12,7 +12,6 @@ from probdl.inference.monte_carlo.guides import Guide, obstacle, proposal
 from probdl.inference.monte_carlo.independent import (
     IndependentDraws,
     block_length,
-    chain_keys,
     collect,
     numbers_of,
 )
@@ -22,6 +21,7 @@ from probdl.inference.monte_carlo.proposals import draws
 from probdl.inference.monte_carlo.weights import evidence
 from probdl.inference.resampled import LOG_RATIO
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.datatree import LOG_WEIGHT
 from probdl.program.model import Model
 from probdl.program.precision import Precision

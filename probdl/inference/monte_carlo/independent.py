@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array
 
 from probdl.inference.interruption import interruptible
 from probdl.inference.mcmc.markov_chain import at_least
@@ -43,11 +41,6 @@ class IndependentDraws(Method):
         """Check the numbers."""
         at_least("num_samples", self.num_samples, 1)
         at_least("num_chains", self.num_chains, 1)
-
-
-def chain_keys(key: Array, num_chains: int) -> Array:
-    """Return the keys of the chains: that of chain c is fold_in(key, c)."""
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(np.arange(num_chains))
 
 
 def block_length(model: Model, num_chains: int, most: int = BLOCK) -> int:

@@ -17,11 +17,11 @@ from probdl.errors import NotApplicable
 from probdl.inference.mcmc.markov_chain import at_least
 from probdl.inference.memory import check_size
 from probdl.inference.method import Method, Options
-from probdl.inference.monte_carlo.independent import chain_keys
 from probdl.inference.monte_carlo.outcome import Run, check_some_possible, warn
 from probdl.inference.monte_carlo.scans import Filterable, filterable
 from probdl.inference.monte_carlo.weights import pooled
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.datatree import site_dims, tree
 from probdl.program.filtering import run_filter

@@ -12,10 +12,10 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Bool, Float, Int
 
 from probdl.inference.monte_carlo.tempering import Tempering
+from probdl.inference.preconditioning import MOST_DENSE
 from probdl.program.bound import Arrays
 
 BISECTIONS = 60
-MOST_DENSE = 200
 MOST_GRADIENTS = 32
 FEWEST_MOVES = 2
 LEARNING = 0.7

@@ -19,11 +19,12 @@ from probdl.inference.monte_carlo.accepted import Accepted
 from probdl.inference.monte_carlo.bounds import SLACK, BoundSearch
 from probdl.inference.monte_carlo.guides import AnyProposal, Guide, obstacle, proposal
 from probdl.inference.monte_carlo.importance import check_kind
-from probdl.inference.monte_carlo.independent import IndependentDraws, block_length, chain_keys, collect
+from probdl.inference.monte_carlo.independent import IndependentDraws, block_length, collect
 from probdl.inference.monte_carlo.meter import meter
 from probdl.inference.monte_carlo.outcome import Run, warn
 from probdl.inference.monte_carlo.proposals import Proposed, draws
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 

@@ -15,7 +15,6 @@ from probdl.inference.monte_carlo.importance import check_kind
 from probdl.inference.monte_carlo.independent import (
     IndependentDraws,
     block_length,
-    chain_keys,
     collect,
     numbers_of,
 )
@@ -24,6 +23,7 @@ from probdl.inference.monte_carlo.proposals import draws, log_ratios
 from probdl.inference.monte_carlo.weights import evidence, log_sum_exp
 from probdl.inference.resampled import chosen
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 

@@ -18,13 +18,13 @@ from probdl.inference.memory import check_size
 from probdl.inference.method import Method, Options
 from probdl.inference.monte_carlo import obstacles
 from probdl.inference.monte_carlo.completion import completed
-from probdl.inference.monte_carlo.independent import chain_keys
 from probdl.inference.monte_carlo.meter import meter
 from probdl.inference.monte_carlo.outcome import Run, warn
 from probdl.inference.monte_carlo.particles import Cloud, Kernel, StageInfo, advance, begin
 from probdl.inference.monte_carlo.tempering import Tempering, check_start
 from probdl.inference.monte_carlo.weights import pooled
 from probdl.inference.result import Result
+from probdl.inference.start import chain_keys
 from probdl.program.bound import Arrays
 from probdl.program.datatree import tree
 from probdl.program.model import Model
