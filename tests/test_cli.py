@@ -70,7 +70,6 @@ def test_models(coin, capsys):
     assert capsys.readouterr().out.splitlines() == ["coin  A coin."]
 
 
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_run(coin, tmp_path, capsys):
     out = tmp_path / "out"
     words = ["run", str(coin), "--out", str(out), "--num-samples", "40", "--key", "3"]
@@ -99,7 +98,6 @@ def test_plan_of_a_file_that_has_a_method(coin, capsys):
     assert capsys.readouterr().out == f"{PLAN}\n{told}\n"
 
 
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_a_file_without_a_method_follows_the_plan(planned, tmp_path, capsys):
     out = tmp_path / "out"
     counts = ["--num-samples", "40", "--num-warmup", "30", "--num-chains", "2"]  # no warm-up is needed

@@ -10,6 +10,9 @@ from jax.extend.core import ClosedJaxpr, jaxpr_as_fun  # pyright: ignore[reportP
 from jax.interpreters.partial_eval import dce_jaxpr
 from jaxtyping import Array
 
+from probdl.program import repeating
+from probdl.program.repeated import Repeated
+
 
 class Part(NamedTuple):
     """A traced function without what its results do not need.
@@ -18,11 +21,22 @@ class Part(NamedTuple):
         run: The function of all inputs; those that are not used may be anything.
         used: For each input whether it is used.
         jaxpr: The trace, of those inputs that are used.
+        consts: The constants of the trace.
     """
 
     run: Callable[..., list[Array]]
     used: tuple[bool, ...]
     jaxpr: Any
+    consts: Sequence[Any]
+
+    def repeating(self, inputs: Sequence[Array | Repeated]) -> list[Repeated]:
+        """Return the results for inputs that may be the same all along some axes.
+
+        Args:
+            inputs: The inputs; those that are not used may be anything.
+        """
+        used = [value for value, needed in zip(inputs, self.used, strict=True) if needed]
+        return repeating.run(ClosedJaxpr(self.jaxpr, self.consts), used)
 
 
 def part(closed: ClosedJaxpr, wanted: Sequence[int]) -> Part:
@@ -45,7 +59,7 @@ def part(closed: ClosedJaxpr, wanted: Sequence[int]) -> Part:
         results = function(*(value for value, needed in zip(inputs, used, strict=True) if needed))
         return [results[place] for place in places]
 
-    return Part(run, tuple(used), jaxpr)
+    return Part(run, tuple(used), jaxpr, closed.consts)
 
 
 def inner(equation: Any) -> list[Any]:

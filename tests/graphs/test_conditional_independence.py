@@ -19,6 +19,7 @@ from probdl.graphs.conditional_independence import (
 )
 from probdl.graphs.regression import Regression, regression_on
 from probdl.graphs.residual_test import ResidualTest, _tail
+from tests.marks import by_name
 
 NONE = np.zeros((1, 0))
 
@@ -126,6 +127,8 @@ def items(r, n):
 
 
 HARD = [curved, hierarchy, cauchy_chain, groups, counts, deterministic, scale_alone, mixture, change, items]
+HARD_IN_A_WHOLE_RUN = ("cauchy_chain", "groups", "items")  # tails, scales, truth values
+HARD_IN_A_WHOLE_RUN = ("cauchy_chain", "groups", "items")  # tails, scales, truth values
 
 
 @pytest.mark.slow
@@ -157,8 +160,7 @@ def test_residuals_are_fair_where_regressions_are_needed(draw):
     assert (found > 0.5).mean() > 0.2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("draw", HARD)
+@pytest.mark.parametrize("draw", by_name({draw.__name__: draw for draw in HARD}, whole=HARD_IN_A_WHOLE_RUN))
 def test_residuals_are_fair_on_hard_nulls(draw):
     smooth = p_values(ResidualTest(doubt=0.0), draw, 100, 500)
     if draw is not change:  # a jump, which only the forest can follow

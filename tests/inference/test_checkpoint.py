@@ -22,7 +22,6 @@ from probdl.inference.warmup import Clock
 from tests.inference.runs import KEY, RUNS, copied, folder_of, same
 
 MODEL, METHOD = RUNS["NUTS"]
-quiet = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 
 
 class Tree(NamedTuple):
@@ -170,7 +169,6 @@ def test_writing_takes_a_small_part_of_the_time():
     assert draws.commits == commits + 2
 
 
-@quiet
 def test_draws_are_written_before_an_error_leaves(tmp_path):
     """The state, too: nothing is done twice."""
     store, drawn = tmp_path / "run.zarr", []
@@ -213,7 +211,6 @@ def fill(folder, leave):
     (folder / "filler").write_bytes(bytes(max(left.f_bavail * left.f_bsize - leave, 0)))
 
 
-@quiet
 @pytest.mark.parametrize("steps", [60, 150], ids=["warm-up", "sampling"])
 def test_a_full_disk_is_survived(steps, tmp_path, small_disk):
     store = small_disk / "run.zarr"
@@ -248,7 +245,6 @@ def drawn(store):
         return 0
 
 
-@quiet
 @pytest.mark.parametrize("what", ["draws", "state"])
 def test_a_full_disk_may_show_at_either(what, tmp_path, monkeypatch):
     import zarr.storage._local as local

@@ -22,7 +22,6 @@ from tests.inference.programs import HEIGHTS, gaussian
 from tests.inference.spread_programs import METHOD, ROWS, regression
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 LIMIT = 600
 
 

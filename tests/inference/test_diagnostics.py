@@ -131,7 +131,6 @@ def test_improper_posteriors_are_suspected(program, sites):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_proper_posteriors_are_not():
     assert pdl.infer(pdl.Model(determined), key=0).status is Status.OK
     assert pdl.infer(pdl.Model(two_modes), SHORT, key=0).status is Status.SEVERAL_MODES

@@ -156,7 +156,6 @@ def rare_start(y):
     numpyro.sample("y", dist.Normal(b, 1.0), obs=y)
 
 
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_starts_are_tried_again():
     result = pdl.infer(pdl.Model(rare_start, 2.0), pdl.NUTS(num_samples=20, num_warmup=20), key=0)
     assert (result["b"] > 1.8).all()

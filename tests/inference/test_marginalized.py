@@ -22,7 +22,6 @@ from tests.marks import exhaustive
 
 METHOD = pdl.Marginalized(pdl.NUTS(num_samples=1000, num_warmup=500, target_acceptance=0.95))
 SHORT = pdl.Marginalized(pdl.NUTS(num_samples=40, num_warmup=60))
-QUIET = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 STANDARD_ERRORS = 5
 
 
@@ -167,7 +166,6 @@ def test_log_likelihood_and_predictions(result):
 
 
 @pytest.mark.slow
-@QUIET
 def test_same_key_same_draws():
     first, again, other = (pdl.infer(SCHOOLS, SHORT, key=key) for key in (5, 5, 6))
     for name in ("mu", "tau", "theta", "gain"):
@@ -176,7 +174,6 @@ def test_same_key_same_draws():
 
 
 @pytest.mark.slow
-@QUIET
 def test_the_plan_draws_the_same():
     inner = pdl.NUTS(num_samples=40, num_warmup=60)
     named = pdl.Marginalized(inner, sites=("theta", "mu"))
@@ -186,7 +183,6 @@ def test_the_plan_draws_the_same():
 
 
 @pytest.mark.slow
-@QUIET
 def test_compiles_once_for_a_program(monkeypatch):
     monkeypatch.setattr("probdl.inference.diagnostics.HIGHEST_RHAT", np.inf)  # what follows it may compile
     pdl.infer(pdl.Model(centred, SIGMA, Y), SHORT, key=0)
@@ -197,7 +193,6 @@ def test_compiles_once_for_a_program(monkeypatch):
     assert count.value == 0
 
 
-@QUIET
 def test_an_interrupted_run_keeps_its_draws(monkeypatch):
     whole = pdl.infer(SCHOOLS, SHORT, key=1)
     monkeypatch.setattr("probdl.inference.driver.SECONDS", 1e-9)
@@ -217,7 +212,6 @@ def test_an_interrupted_run_keeps_its_draws(monkeypatch):
 
 
 @pytest.mark.slow
-@QUIET
 def test_store(tmp_path):
     path = tmp_path / "draws.zarr"
     stored = pdl.infer(SCHOOLS, SHORT, key=5, store=path)
@@ -231,7 +225,6 @@ def test_single_precision_is_refused():
         pdl.infer(SCHOOLS, pdl.Marginalized(single), key=1)
 
 
-@QUIET
 @pytest.mark.slow
 def test_one_site_by_hand():
     only = pdl.Marginalized(pdl.NUTS(num_samples=2000, target_acceptance=0.95), sites=("theta",))
@@ -345,7 +338,6 @@ def replicas(number, y=None):
             numpyro.sample("y", dist.Normal(theta, 1.0), obs=y)
 
 
-@QUIET
 @exhaustive
 def test_ranks_are_uniform():
     """Simulation-based calibration (Talts et al. 2018): truths among draws of their posteriors.

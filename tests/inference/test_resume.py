@@ -32,7 +32,6 @@ from tests.marks import by_name
 ROOT = Path(__file__).parents[2]
 MODEL, METHOD = RUNS["NUTS"]
 KILLS = {"NUTS": 10, "HMC": 5, "Marginalized": 5}
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 
 
 @contextlib.contextmanager

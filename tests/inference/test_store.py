@@ -20,7 +20,6 @@ from tests.marks import by_name
 
 METHOD = pdl.NUTS(num_samples=300, num_warmup=200, target_acceptance=0.99)
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 
 # A run that takes long, in chunks of one step, so that there is a moment to kill it.
 LONG_RUN = """

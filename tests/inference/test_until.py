@@ -16,7 +16,6 @@ from tests.inference.runs import KEY, SPREAD, copied, same
 
 METHOD = pdl.NUTS(num_samples=4000, num_warmup=120)
 UNTIL = pdl.Until(min_ess=400, max_rhat=1.05)
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 
 
 def slowly(patch, seconds=1e-9):

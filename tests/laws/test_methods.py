@@ -78,8 +78,6 @@ UNBIASED = {name: method for name, method in METHODS.items() if name not in BIAS
 EVERYDAY = {"NUTS", "Marginalized", "Metropolis", "Gibbs", "MALA", "Exact"}  # a family shares its code
 SHORT = {"num_samples": 40, "num_warmup": 60}
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def every(methods):
     return pytest.mark.parametrize("method", by_name(methods, EVERYDAY))

@@ -16,7 +16,6 @@ RUNS = {
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 @pytest.mark.parametrize(("program", "method"), RUNS.values(), ids=RUNS.keys())
 def test_posterior_is_within_4_mcse_of_quadrature(program, method):
     exact = moments(Y, SIGMA)

@@ -6,6 +6,7 @@ all elements of the site the same value shows what each element of the term make
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from probdl.exact.programs.variables import Ref, Variable
 from probdl.exact.programs.window import Window, windows
 from probdl.graphs.relation import Position, Read
 from probdl.program.jaxprs import part
+from probdl.program.repeated import Repeated
 from probdl.program.sites import Site
 from probdl.program.terms import Terms
 
@@ -153,7 +155,7 @@ class Locals:
 
         def run(inputs: Sequence[Array], elements: Sequence[Array]) -> Array:
             placed = self._placed(inputs, dict(zip(used, elements, strict=True)))
-            return arranged(step.run(*placed)[0], axes)
+            return arranged(step.repeating(placed)[0], axes)
 
         return [Local(site.name, *self._lengths(site, axes), 0, refs, run)]
 
@@ -188,23 +190,23 @@ class Locals:
 
         def run(inputs: Sequence[Array], elements: Sequence[Array]) -> Array:
             values = dict(zip([*keys, *outer], elements, strict=True))
-            steps = {key: self.variables[key[0]].filled(values[key], step=True) for key in keys}
+            steps = {key: self.variables[key[0]].filled(values[key]).whole[0] for key in keys}
             steps |= {key: self.variables[key[0]].nothing[0] for key in window.reads if key not in steps}
             placed = self._placed(inputs, {name: values[name] for name in outer})
-            found = window.run(placed, steps)
-            return arranged(found[0] if window.reaches_back else found, axes)
+            found = window.run([Repeated.of(value).whole for value in placed], steps)
+            return arranged(Repeated.of(found[0] if window.reaches_back else found), axes)
 
         start = 0 if window.reaches_back else window.start
         return Local(site.name, *self._lengths(site, axes), start, tuple(refs), run)
 
-    def _placed(self, inputs: Sequence[Array], elements: Mapping[str, Array]) -> list[Array]:
+    def _placed(self, inputs: Sequence[Array], elements: Mapping[str, Array]) -> list[Array | Repeated]:
         """Return the inputs with elements in the place of variables."""
-        placed = list(inputs)
+        placed: list[Array | Repeated] = list(inputs)
         for i, name in enumerate(self.terms.inputs):
             if name is None:
                 continue
             if name in elements:
-                placed[i] = self.variables[name].filled(elements[name], step=False)
+                placed[i] = self.variables[name].filled(elements[name])
             elif name in self.variables:
                 placed[i] = self.variables[name].nothing
         return placed
@@ -257,7 +259,9 @@ def length_of(site: Site, name: str) -> int:
     return site.shape[dict(site.axes)[name]]
 
 
-def arranged(term: Array, axes: Sequence[tuple[str, int]]) -> Array:
-    """Return a term summed over all axes but those of plates and scans."""
+def arranged(term: Repeated, axes: Sequence[tuple[str, int]]) -> Array:
+    """Return a term summed over all axes but those of plates and scans, where it may be of length one."""
     kept = [axis for _, axis in axes]
-    return jnp.sum(term, axis=tuple(a for a in range(jnp.ndim(term)) if a not in kept))
+    summed = tuple(axis for axis in range(len(term.shape)) if axis not in kept)
+    count = math.prod(term.shape[axis] for axis in summed if axis in term.axes)
+    return count * jnp.sum(term.array, axis=summed)

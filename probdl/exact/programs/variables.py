@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from probdl.distributions.exponential_family import ExponentialFamily
 from probdl.exact.conjugacy.conjugate import Interpolation
+from probdl.program.repeated import Repeated
 from probdl.program.sites import Site
 from probdl.program.states import finite_range, joint_states
 
@@ -212,20 +213,19 @@ class Variable:
         values = finite_range(self.site) or range(0)
         return joint_states(values, math.prod(self.local_shape)).reshape(-1, *self.local_shape)
 
-    def filled(self, element: Array, *, step: bool) -> Array:
+    def filled(self, element: Array) -> Repeated:
         """Return the value of the site in which each element is the same.
 
         Args:
             element: Shape local_shape, or flat.
-            step: Whether one step of its scan is wanted, not all.
 
         Returns:
-            The value, without the axis of the scan if `step`.
+            The value.
         """
         value = jnp.reshape(element, self.local_shape).astype(self.nothing.dtype)
         value = jnp.expand_dims(value, tuple(axis for _, axis in self._batch))
-        whole = jnp.broadcast_to(value, self.site.shape)
-        return whole[0] if step else whole
+        empty = [axis for axis, length in enumerate(self.site.shape) if not length]
+        return Repeated(value, self.site.shape).along(empty)
 
     def unpacked[Values: (Array, np.ndarray)](self, elements: Values) -> Values:
         """Return the value of the site from its elements.

@@ -11,8 +11,6 @@ import probdl as pdl
 from tests.inference.gibbs import programs
 from tests.inference.mcmc.agreement import agrees, has_frequencies
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def run(program, *data, key=0, **options):
     return pdl.infer(pdl.Model(program, *data), pdl.Gibbs(**options), key=key)

@@ -16,8 +16,6 @@ from tests.inference.langevin.programs import LABELS, X, Y, classes, heights
 CLASSES = pdl.Model(classes, X, LABELS)
 HEIGHTS = pdl.Model(heights, Y)
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def log_posterior(position):
     """The log-density of `classes` on all rows, by hand, up to a constant."""

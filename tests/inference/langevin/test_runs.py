@@ -9,7 +9,6 @@ import probdl as pdl
 from tests.inference.langevin.programs import LABELS, X, Y, classes, correlated, heights
 from tests.inference.mcmc.agreement import agrees
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 GAUSSIAN = pdl.Model(correlated)
 HEIGHTS, CLASSES = pdl.Model(heights, Y), pdl.Model(classes, X, LABELS)
 VARIANCES = np.array([9.0, 4.25, 1.0, 1.0, 0.01])

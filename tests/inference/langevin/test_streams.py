@@ -12,8 +12,6 @@ from tests.inference.mcmc.agreement import agrees
 MODEL = pdl.Model(streamed_heights, next(batches())[1]["y"])
 SHORT = {"num_samples": 30, "num_warmup": 20, "num_chains": 2}
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def numbered(stop):
     """Yield batches whose rows say which one it is."""

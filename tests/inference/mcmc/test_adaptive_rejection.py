@@ -14,8 +14,6 @@ from tests.inference.gibbs import programs
 from tests.inference.mcmc.agreement import after_a_step, agrees, follow, smallest_ess
 from tests.inference.mcmc.test_slice import two_modes
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def one(distribution):
     def program():

@@ -12,7 +12,6 @@ import probdl as pdl
 from probdl.inference.mcmc.gaussian_prior import not_gaussian
 from tests.inference.mcmc.agreement import after_a_step, agrees, follow
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 PLACES = np.array([0.0, 0.4, 1.5])
 COUNTS = np.array([1, 4, 2])
 

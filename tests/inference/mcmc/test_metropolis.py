@@ -14,7 +14,6 @@ import probdl as pdl
 from probdl.inference.mcmc.metropolis import other
 from tests.inference.mcmc.agreement import agrees, balanced, has_frequencies, smallest_ess, transition_counts
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 TABLE = np.array([[0.1, 0.25, 0.05], [0.3, 0.2, 0.1]])
 DATA = np.array([2.0, 3.1, 2.4, 4.0])
 

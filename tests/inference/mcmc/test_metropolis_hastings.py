@@ -15,8 +15,6 @@ from tests.inference.mcmc.agreement import after_a_step, agrees, balanced, follo
 from tests.inference.mcmc.test_metropolis import TABLE, two_discrete
 from tests.inference.mcmc.test_slice import gamma
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def lopsided(current):
     """Prefers a = 1, and values of b near the present one."""

@@ -13,8 +13,6 @@ from probdl.inference.mcmc.ladder import equal_ladder, first_ladder
 from tests.inference.mcmc.agreement import agrees, is_invariant, transition_counts
 from tests.inference.mcmc.test_metropolis import TABLE, two_discrete
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def two_modes():
     """The posterior has 30 per cent of its mass near -6, the rest near 6."""

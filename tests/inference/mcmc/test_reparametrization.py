@@ -83,7 +83,6 @@ def test_the_degree_follows_the_data():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_a_funnel_is_sampled_and_the_posterior_stays():
     from models import eight_schools, eight_schools_centred
 

@@ -11,8 +11,6 @@ import probdl as pdl
 from tests.inference.mcmc.agreement import after_a_step, agrees, follow, smallest_ess
 from tests.inference.mcmc.test_metropolis import correlated
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def gamma():
     numpyro.sample("x", dist.Gamma(0.7, 2.0))

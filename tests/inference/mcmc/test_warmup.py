@@ -66,7 +66,6 @@ def ridge():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_dense_and_low_rank_maps_learn_correlations():
     families = (pdl.Diagonal(), pdl.Dense(), pdl.LowRank(rank=2))
     runs = [pdl.infer(pdl.Model(ridge), pdl.NUTS(preconditioner=f), key=0) for f in families]
@@ -184,7 +183,6 @@ def jnp_logaddexp(x, gap):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
 def test_minor_modes_are_left_and_equal_ones_are_reported():
     minor = pdl.infer(pdl.Model(two_modes, -60.0), pdl.NUTS(num_samples=200), key=1)
     assert float(minor["x"].min()) > 0

@@ -26,11 +26,6 @@ COIN, ON_LINE, MIXTURE = pdl.Model(coin, 7), pdl.Model(line, X, LINE), pdl.Model
 NUTS = pdl.NUTS(num_samples=500, num_warmup=500)
 STANDARD_ERRORS = 5
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:LOW_ESS:probdl.inference.status.InferenceWarning",
-    "ignore:HIGH_RHAT:probdl.inference.status.InferenceWarning",
-)
-
 
 def assert_right(found, exact, largest=0.2):
     assert abs(found.value - exact) < STANDARD_ERRORS * found.standard_error

@@ -15,8 +15,6 @@ METHOD = pdl.ParticleFilter(num_particles=400, num_samples=100)
 MARKOV = pdl.Model(hidden_markov, SEEN)
 WALK = pdl.Model(walk, SEEN, drift=0.1)
 
-pytestmark = pytest.mark.filterwarnings("ignore::probdl.inference.status.InferenceWarning")
-
 
 def filtered_exactly(model, steps):
     """Return the exact posterior given the observations of the first steps."""

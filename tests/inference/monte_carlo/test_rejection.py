@@ -18,8 +18,6 @@ METHOD = pdl.Rejection(num_samples=500)
 BOUND = stats.binom(10, 0.7).logpmf(7)
 STANDARD_ERRORS = 5
 
-pytestmark = pytest.mark.filterwarnings("ignore:LOW_ESS:probdl.inference.status.InferenceWarning")
-
 
 @pytest.mark.slow
 def test_exact_draws():

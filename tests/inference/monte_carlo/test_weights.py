@@ -104,7 +104,6 @@ def test_files(weighted, tmp_path, ending):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:LOW_ESS:probdl.inference.status.InferenceWarning")
 def test_store(tmp_path):
     path = tmp_path / "run.zarr"
     result = pdl.infer(COIN, pdl.SMC(num_particles=100), key=0, store=path)
