@@ -159,6 +159,7 @@ def test_every_family_has_a_row():
     assert {member for family in FAMILIES for member in family.members} - covered == others
 
 
+@pytest.mark.few(9)
 @pytest.mark.slow
 @members
 def test_log_prob_is_that_of_numpyro(name):

@@ -130,6 +130,7 @@ HERE = {"narrow": pdl.Model(narrow, RISING), "narrow chain": pdl.Model(narrow_ch
 MODES = [*HERE, *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(programs.MIXED))]
 
 
+@pytest.mark.few(7)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODES)
 def test_the_most_probable_values_of_states_and_numbers(name):

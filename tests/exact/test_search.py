@@ -71,6 +71,7 @@ def normal(name, *parameters, **options):
     return numpyro.sample(name, dist.Normal(*parameters), **options)
 
 
+@pytest.mark.few(9)
 @pytest.mark.slow
 @each(EXACT, EVERYDAY, whole={n for n, case in EXACT.items() if case.refused})  # others: test_integral.py
 def test_what_each_case_says_is_integrated(name):

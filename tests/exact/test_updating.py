@@ -160,7 +160,7 @@ def solved(name):
     return posterior, pdl.updated(of_batch(program, data, BATCHES[1]), posterior)
 
 
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_batch_after_batch_is_all_at_once(name):
@@ -179,6 +179,7 @@ def test_batch_after_batch_is_all_at_once(name):
         np.testing.assert_allclose(third.variance(site), whole.variance(site), rtol=1e3 * ROUNDING)
 
 
+@pytest.mark.few(5)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EACH)
 def test_the_density_is_that_of_all_data_less_the_evidence_of_the_old(name):

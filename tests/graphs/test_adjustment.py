@@ -18,6 +18,7 @@ from probdl.graphs.unroll import unroll
 from tests.graphs import causal_oracles
 from tests.graphs.causal_oracles import family, minimal, random_dag, random_question
 from tests.graphs.templates import elements_of, random_region, random_template
+from tests.marks import exhaustive
 
 CRITERIA = {
     "backdoor": (causal_oracles.backdoor, backdoor_sets, smallest_backdoor_set, is_backdoor_set),
@@ -147,7 +148,7 @@ def test_random_dags():
     assert min(check_random_dags([*range(250), *hard]).values()) > 1
 
 
-@pytest.mark.slow
+@exhaustive
 def test_thousands_of_random_dags():
     assert min(check_random_dags(range(1000, 4000)).values()) > 20
 
@@ -351,7 +352,7 @@ def test_random_templates(exotic):
     assert check_templates(range(300), exotic=exotic, most=9) > 30
 
 
-@pytest.mark.slow
+@exhaustive
 @pytest.mark.parametrize("exotic", [False, True], ids=["aligned and crossed", "lags, gathers, masks"])
 def test_thousands_of_random_templates(exotic):
     assert check_templates(range(1000, 4000), exotic=exotic, most=11) > 500

@@ -17,6 +17,7 @@ from probdl.graphs.separation import d_separated
 from probdl.graphs.unroll import unroll
 from tests.graphs.causal_oracles import random_dag, separated
 from tests.graphs.templates import Template, random_template
+from tests.marks import exhaustive
 
 
 def all_dags(size):
@@ -174,7 +175,7 @@ def test_random_dags():
     assert check_random_dags(range(300)) > 100
 
 
-@pytest.mark.slow
+@exhaustive
 def test_thousands_of_random_dags():
     assert check_random_dags(range(1000, 6000)) > 1000
 
@@ -259,7 +260,7 @@ def test_random_templates():
     assert min(same, asked - same, checked) > 20
 
 
-@pytest.mark.slow
+@exhaustive
 def test_thousands_of_random_templates():
     asked, same, checked = check_templates(range(1000, 6000))
     assert min(same, asked - same, checked) > 300

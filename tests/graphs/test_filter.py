@@ -116,6 +116,7 @@ def test_direction_matters_where_it_can_be_seen():
 SAMPLED = [name for name in CASES if name != "improper_dynamic_support"]
 
 
+@pytest.mark.few(10)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLED)
 def test_draws_of_all_known_programs_pass(name):

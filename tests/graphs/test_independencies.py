@@ -73,6 +73,7 @@ def test_minimal_sets_are_all_minimal_sets():
             )
 
 
+@pytest.mark.few(3)
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [range(25), pytest.param(range(25, 150), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["local", "pairwise", "minimal"])

@@ -15,6 +15,7 @@ from probdl.errors import SiteNotFound
 from probdl.graphs.instruments import instruments
 from tests.graphs.causal_oracles import is_instrument, random_dag, without
 from tests.graphs.templates import elements_of, random_template
+from tests.marks import exhaustive
 
 
 def graph_of(edges, latent=()):
@@ -165,7 +166,7 @@ def test_random_templates():
     assert check_templates(range(300)) > 30
 
 
-@pytest.mark.slow
+@exhaustive
 def test_thousands_of_random_ones():
     assert check_random_dags(range(1000, 3000)) > 50
     assert check_templates(range(1000, 6000)) > 500

@@ -17,6 +17,7 @@ from probdl.graphs.intervention import do
 from probdl.graphs.separation import d_separated
 from probdl.graphs.unroll import unroll
 from tests.graphs.templates import elements_of, random_region, random_template
+from tests.marks import exhaustive
 
 
 def normal(name, *parameters, **settings):
@@ -199,7 +200,7 @@ def test_random_templates():
     assert check_templates(range(300)) > 100
 
 
-@pytest.mark.slow
+@exhaustive
 def test_thousands_of_random_templates():
     assert check_templates(range(1000, 6000)) > 1000
 

@@ -33,6 +33,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.few(4)
 @pytest.mark.slow
 @pytest.mark.parametrize(("distribution", "known"), KNOWN.values(), ids=KNOWN.keys())
 def test_known_distributions(distribution, known):
