@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from probdl.inference.calibration import Calibration, calibrate
     from probdl.inference.comparison import Comparison, compare
     from probdl.inference.density_check import DensityCheck, check_density
+    from probdl.inference.em.em import EM
+    from probdl.inference.em.squarem import SQUAREM
     from probdl.inference.exact import Conjugate, Elimination, Exact, Gaussian
     from probdl.inference.geweke import JointDistributionTest, geweke
     from probdl.inference.gibbs.gibbs import Gibbs
@@ -163,6 +165,8 @@ _NAMES = {
     "probdl.inference.calibration": "Calibration calibrate",
     "probdl.inference.comparison": "Comparison compare",
     "probdl.inference.density_check": "DensityCheck check_density",
+    "probdl.inference.em.em": "EM",
+    "probdl.inference.em.squarem": "SQUAREM",
     "probdl.inference.exact": "Conjugate Elimination Exact Gaussian",
     "probdl.inference.geweke": "JointDistributionTest geweke",
     "probdl.inference.gibbs.gibbs": "Gibbs",
@@ -243,6 +247,7 @@ __all__ = [
     "Direction",
     "Distinction",
     "Drawing",
+    "EM",
     "Elimination",
     "EliminationOrder",
     "EllipticalSlice",
@@ -295,6 +300,7 @@ __all__ = [
     "SGLD",
     "SIR",
     "SMC",
+    "SQUAREM",
     "Site",
     "SiteKind",
     "SiteNotFound",

@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.errors import SiteNotFound
@@ -46,7 +47,7 @@ class Result:
     findings: tuple[Finding, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     log_evidence: float | None = None
-    objective: Float[Array, " step"] | None = None
+    objective: Float[np.ndarray, " step"] | None = None
     plan: Any = None
     model: Model | None = None
     log_evidence_error: float | None = None

@@ -34,6 +34,17 @@ class Status(enum.Enum):
         "The data may not determine these sites and their priors may not integrate to one: give them a "
         "proper prior."
     )
+    DEGENERATE = (
+        "A part of the model has shrunk to a point, where the likelihood has no bound: give the parameter a "
+        "prior and name it in parameters, set a floor by its constraint (greater_than), or start elsewhere "
+        "(num_restarts)."
+    )
+    NO_MAXIMUM = (
+        "There is no maximum here, so that there are no standard errors: parameters may be confounded, or "
+        "the start symmetric; start elsewhere (num_restarts), or fix one of them by do."
+    )
+    UNTOUCHED = "Nothing was learnt of it: use it in the program, or fix it by do."
+    NOT_CONVERGED = "Raise max_steps, or pass accelerate=SQUAREM()."
     STUCK_CHAIN = (
         "A chain that does not move says nothing: raise target_acceptance or num_warmup, or look at the "
         "density where it is stuck."

@@ -84,15 +84,17 @@ class BoundProgram:
         leaves = [
             arrays.leaves[str(i)] if leaf is None else _unwrap(leaf) for i, leaf in enumerate(self.static)
         ]
+        observed, held = arrays.observed, arrays.held
         if Allowance.JAX_INPUTS in self.allowances:
             leaves = [jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+            observed, held = jax.tree.map(jnp.asarray, (dict(observed), dict(held)))
         args, kwargs = jax.tree.unflatten(self.structure, leaves)
         program: Callable = functools.partial(self.program.value, *args, **kwargs)
         scan_of = dict(self.scan_of)
-        if arrays.observed:
-            program = Observe(program, arrays.observed, scan_of)
-        if arrays.held:
-            program = Intervene(program, arrays.held, scan_of)
+        if observed:
+            program = Observe(program, observed, scan_of)
+        if held:
+            program = Intervene(program, held, scan_of)
         return program
 
     def trace(

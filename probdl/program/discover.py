@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro.distributions import biject_to
+from numpyro.distributions import biject_to, constraints
 
 from probdl.program.allowances import Allowance
 from probdl.program.bound import CONCRETENESS_ERRORS, Arrays, BoundProgram
@@ -82,13 +82,17 @@ class Discover(Everywhere):
                 jnp.shape(single),
                 jnp.result_type(single),
                 event_dim or 0,
+                msg["kwargs"].get("constraint", constraints.real),
             )
 
     def _steps(self) -> tuple[int, ...]:
         return () if self.scan is None else (self.scans[self.scan],)
 
-    def _declare(self, msg: Message, kind: SiteKind, shape: tuple, dtype: Any, event_dim: int) -> None:
-        site = _locate(Site(msg["name"], kind, tuple(shape), np.dtype(dtype), event_dim), msg, self.scan)
+    def _declare(
+        self, msg: Message, kind: SiteKind, shape: tuple, dtype: Any, event_dim: int, support: Any = None
+    ) -> None:
+        site = Site(msg["name"], kind, tuple(shape), np.dtype(dtype), event_dim, support=support)
+        site = _locate(site, msg, self.scan)
         self.found[msg["name"]] = Declaration(site)
 
     def _sample(self, msg: Message) -> Declaration:

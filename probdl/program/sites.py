@@ -34,8 +34,8 @@ class Site:
         scan: The scan that repeats it, or None; its axis is the first of the shape.
         axes: The axis of the value along which each of its plates and its scan lies.
         distribution: Name of its distribution, without the wrappers; "" where it has none.
-        support: The NumPyro constraint on its values, or None where it depends on other sites
-            or where there is none.
+        support: The NumPyro constraint on its values, of a param as well; None where it depends on other
+            sites or where there is none.
         is_discrete: Whether its values are discrete.
 
     Example:

@@ -15,7 +15,7 @@ from probdl.exact.posteriors.impossible import check_possible
 from probdl.exact.posteriors.queries import Queries
 from probdl.exact.programs.expectations import draws, most_probable
 from probdl.exact.programs.search import find
-from probdl.exact.programs.variables import Kind
+from probdl.exact.programs.variables import Kind, Variable
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.exact.tables.network import NetworkPosterior, network_posterior
 from probdl.program.keys import as_key
@@ -77,15 +77,9 @@ class ExactPosterior(Queries):
             ValueError: If it is not discrete, or its probabilities are not known in closed form.
         """
         variable = self.variable(name, Kind.DISCRETE)
-        values = np.array(finite_range(variable.site))
-        states = variable.states()
-        hit = (states[..., None] == values).astype(float)
         whole = np.asarray((self.moments if self.has_points else self.expectations).log[name])
         self._check_known(name, whole)
-        one_entry = states.shape == values.shape and bool((states == values).all())
-        per_entry = whole if one_entry else np.tensordot(whole, hit, axes=(-1, 0))
-        found = [variable.unpacked(per_entry[..., i]) for i in range(len(values))]
-        return np.stack(found, axis=-1)
+        return entry_probabilities(variable, whole)
 
     def mean(self, name: str) -> Float[np.ndarray, "*site"]:
         """Return the posterior mean of a continuous site.
@@ -194,6 +188,25 @@ class ExactPosterior(Queries):
             keys = jax.random.split(as_key(key), num_samples)
             found, _ = draws(self.integral, keys, self.arrays)
         return {name: np.asarray(found[name]) for name in self.model.latents}
+
+
+def entry_probabilities(
+    variable: Variable, probabilities: Float[np.ndarray, "*elements state"]
+) -> Float[np.ndarray, "*site state"]:
+    """Return the probabilities of the values of each entry of a discrete site.
+
+    Args:
+        variable: The site.
+        probabilities: Those of the joint states of its elements.
+
+    Returns:
+        The shape of the site, then its values in increasing order.
+    """
+    values, states = np.array(finite_range(variable.site)), variable.states()
+    one_entry = states.shape == values.shape and bool((states == values).all())
+    hit = (states[..., None] == values).astype(float)
+    per_entry = probabilities if one_entry else np.tensordot(probabilities, hit, axes=(-1, 0))
+    return np.stack([variable.unpacked(per_entry[..., i]) for i in range(len(values))], axis=-1)
 
 
 def exact_posterior(model: Model, *, max_table: int = MOST_ENTRIES) -> ExactPosterior | NetworkPosterior:

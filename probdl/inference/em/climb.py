@@ -1,0 +1,171 @@
+"""The loop of EM: restarts side by side, each until nothing is left to gain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+if TYPE_CHECKING:
+    from probdl.inference.em.em import EM
+
+ROUNDING = 1e-9
+
+Positions = Float[np.ndarray, "restart dim"]
+Step = Callable[[Positions], tuple[Positions, Float[np.ndarray, " restart"]]]
+
+
+class Fit(NamedTuple):
+    """Where a run of EM came to.
+
+    Attributes:
+        start: The position that the best restart began at.
+        position: Its last position.
+        trace: Its objective before each step and at the end, in nats; before each third one if accelerated.
+        objectives: The last objective of each restart; NaN where it was none at the start.
+        steps: How many steps were taken.
+        converged: Whether no more than the tolerance was left to gain.
+        unbounded: Whether the objective ceased to be a number.
+        interrupted: Whether the user stopped it.
+    """
+
+    start: Float[np.ndarray, " dim"]
+    position: Float[np.ndarray, " dim"]
+    trace: Float[np.ndarray, " step"]
+    objectives: Float[np.ndarray, " restart"]
+    steps: int
+    converged: bool
+    unbounded: bool
+    interrupted: bool
+
+
+class Fall(ArithmeticError):
+    """A step that lowered the objective.
+
+    Args:
+        before: The position before it.
+        after: The position after it.
+        objectives: The objectives there, in nats.
+    """
+
+    def __init__(self, before: np.ndarray, after: np.ndarray, objectives: tuple[float, float]) -> None:
+        super().__init__()
+        self.before, self.after, self.objectives = before, after, objectives
+
+
+class Climb:
+    """Restarts of EM under way.
+
+    Args:
+        method: The method.
+        step: Takes a step from positions; also returns the objectives before it.
+        starts: Where they begin.
+    """
+
+    def __init__(self, method: EM, step: Step, starts: Positions) -> None:
+        self._method, self._step = method, step
+        self._starts = self._positions = self._before = starts
+        count = len(starts)
+        self._traces: list[list[float]] = [[] for _ in range(count)]
+        self._going, self._unbounded = np.ones(count, bool), np.zeros(count, bool)
+        self.steps = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no restart goes on."""
+        return self.steps >= self._method.max_steps or not self._going.any()
+
+    @property
+    def best(self) -> float:
+        """The highest objective so far."""
+        return max((trace[-1] for trace in self._traces if trace), default=np.nan)
+
+    def advance(self) -> None:
+        """Take a step, or three if they are extrapolated."""
+        first = self._positions
+        after = self._stepped(first, recorded=True)[0]
+        accelerate = self._method.accelerate
+        if accelerate is not None and self._going.any():
+            third, middle = self._stepped(after)
+            far = np.stack([accelerate.extrapolated(*ends) for ends in zip(first, after, third, strict=True)])
+            reached, objective = self._stepped(far)
+            accepted = objective >= middle  # not where it is no number
+            after = np.where(accepted[:, None], reached, third)
+        self._before = first
+        self._positions = np.where(self._going[:, None], after, self._positions)
+
+    def finished(self, *, interrupted: bool) -> Fit | None:
+        """Return the best restart; None if the objective was finite at no start.
+
+        Args:
+            interrupted: Whether the user stopped it.
+
+        Raises:
+            KeyboardInterrupt: If the user stopped it before the first objective was known.
+        """
+        converged = ~self._going & ~self._unbounded
+        if self._going.any() and not interrupted:
+            self._stepped(self._positions, recorded=True)
+        last = np.array([trace[-1] if trace else np.nan for trace in self._traces])
+        if np.isnan(last).all():
+            if interrupted:
+                raise KeyboardInterrupt
+            return None
+        best = int(np.nanargmax(last))
+        return Fit(
+            self._starts[best],
+            self._positions[best],
+            np.array(self._traces[best]),
+            last,
+            self.steps,
+            bool(converged[best]),
+            bool(self._unbounded[best]),
+            interrupted,
+        )
+
+    def _stepped(self, positions: Positions, *, recorded: bool = False) -> tuple[Positions, np.ndarray]:
+        after, objectives = (np.asarray(found) for found in self._step(positions))
+        self.steps += 1
+        for i in np.flatnonzero(self._going) if recorded else ():
+            self._record(int(i), float(objectives[i]))
+        return after, objectives
+
+    def _record(self, i: int, objective: float) -> None:
+        trace = self._traces[i]
+        if not np.isfinite(objective):
+            self._going[i] = False
+            if trace:
+                self._unbounded[i] = True
+                self._positions = self._positions.copy()
+                self._positions[i] = self._before[i]
+            return
+        if trace and objective < trace[-1] - ROUNDING * (1 + abs(trace[-1])):
+            raise Fall(self._before[i], self._positions[i], (trace[-1], objective))
+        trace.append(objective)
+        self._going[i] = left_to_gain(trace) >= self._method.tolerance
+
+
+def left_to_gain(trace: Sequence[float]) -> float:
+    """Return by how much an objective will still rise, if its steps shrink as the last two did.
+
+    Args:
+        trace: The objective so far.
+
+    Returns:
+        Nats; infinite where steps do not shrink, or are too few to tell.
+
+    Example:
+        >>> left_to_gain([0.0, 1.0, 1.5])
+        0.5
+
+    Source:
+        Böhning, Dietz, Schaub, Schlattmann & Lindsay (1994).
+    """
+    if len(trace) < 3:
+        return np.inf
+    before, gain = trace[-2] - trace[-3], trace[-1] - trace[-2]
+    if gain <= ROUNDING**1.5 * (1 + abs(trace[-1])):
+        return 0.0
+    return gain * gain / (before - gain) if gain < before else np.inf

@@ -1,0 +1,190 @@
+"""Maximum likelihood, or maximum a posteriori, for the parameters of any program: EM."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+from jaxtyping import Array
+
+from probdl.errors import SiteNotFound
+from probdl.exact.programs.attempt import Search
+from probdl.exact.programs.search import Found, find
+from probdl.exact.tables.limits import MOST_ENTRIES
+from probdl.inference.assemble import provenance
+from probdl.inference.em.ascent import ascend
+from probdl.inference.em.climb import Climb, Fall
+from probdl.inference.em.expected import Expected
+from probdl.inference.em.fitted import fitted, observations
+from probdl.inference.em.squarem import SQUAREM
+from probdl.inference.em.starts import fallen, impossible, starts
+from probdl.inference.method import Method, Options, at_least
+from probdl.inference.monte_carlo.meter import meter
+from probdl.inference.result import Result
+from probdl.program.bound import Arrays
+from probdl.program.model import Model
+from probdl.program.parameters import Parameters
+from probdl.program.precision import Precision
+from probdl.program.sites import SiteKind
+
+MOST_PRODUCTS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class EM(Method):
+    """Fit the params of a program, and latent sites if asked, with all other latents integrated exactly.
+
+    The E-step finds the posterior of the latents given the parameters: of discrete ones, Gaussian ones and
+    chains of them, as `plan` says. The M-step raises the expected log joint density by Newton steps in
+    unconstrained coordinates. The objective never falls. It stops when, by Aitken's rule, no more than
+    `tolerance` is left to gain.
+
+    Sites in `parameters` are estimated with their priors: at the mode of their density, in their own values.
+
+    Args:
+        parameters: Latent sites that are estimated, besides all params.
+        max_steps: The most steps of each restart.
+        tolerance: How much of the objective may be left to gain, in nats.
+        num_restarts: How many starts; the first is the program's own, others are around it, as far as one
+            observation allows. The best fit is kept.
+        accelerate: How steps are extrapolated; None: not.
+        num_newton_steps: The most Newton steps of an M-step.
+        standard_errors: Whether the curvature of the objective is found at the end, and standard errors of
+            the parameters from it.
+        num_samples: Draws of the latents given the parameters.
+        max_table: The most entries of a table, as in `exact_posterior`.
+
+    Raises:
+        TypeError: If `parameters` are no names.
+        ValueError: If a number is out of range.
+
+    Example:
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from probdl.inference.infer import infer
+        >>> def coins(heads):
+        ...     bias = numpyro.param("bias", np.array([0.3, 0.6]), constraint=dist.constraints.unit_interval)
+        ...     with numpyro.plate("N", len(heads)):
+        ...         coin = numpyro.sample("coin", dist.Bernoulli(0.5))
+        ...         numpyro.sample("heads", dist.Binomial(20, bias[coin]), obs=heads)
+        >>> result = infer(Model(coins, np.array([4, 15, 5, 3, 16])), EM(), key=0)
+        >>> result.parameters["bias"].round(2)
+        array([0.2 , 0.77])
+
+    Source:
+        Bishop & Bishop (2023), §15.3 and §15.4; Dempster, Laird & Rubin (1977); Aitken's rule: Böhning et al.
+        (1994).
+    """
+
+    parameters: Sequence[str] = ()
+    max_steps: int = 1000
+    tolerance: float = 1e-6
+    num_restarts: int = 1
+    accelerate: SQUAREM | None = None
+    num_newton_steps: int = 3
+    standard_errors: bool = False
+    num_samples: int = 1
+    max_table: int = MOST_ENTRIES
+
+    def __post_init__(self) -> None:
+        """Check the hyper-parameters."""
+        if isinstance(self.parameters, str) or not all(isinstance(name, str) for name in self.parameters):
+            raise TypeError(
+                f"Expected names of sites in parameters; got {self.parameters!r}. Write parameters=('mu',)."
+            )
+        object.__setattr__(self, "parameters", tuple(self.parameters))
+        for name in ("max_steps", "num_restarts", "num_newton_steps", "num_samples", "max_table"):
+            at_least(name, getattr(self, name), 1)
+        if not 0 < self.tolerance < math.inf:
+            raise ValueError(
+                f"Expected a positive tolerance in nats; got {self.tolerance!r}. Pass 1e-6, say."
+            )
+        if not isinstance(self.accelerate, SQUAREM | None):
+            raise TypeError(f"Expected accelerate to be SQUAREM() or None; got {self.accelerate!r}.")
+
+    @property
+    def instead(self) -> str:
+        """What to do with a model whose latents cannot be integrated."""
+        return "Estimate the site as well, EM(parameters=(...)), or sample: infer(model, key=0)."
+
+    def estimated(self, model: Model) -> tuple[str, ...]:
+        """Return the sites that are estimated: params, then latents.
+
+        Args:
+            model: The model.
+
+        Raises:
+            SiteNotFound: If a name is no latent site.
+        """
+        for name in self.parameters:
+            if name not in model.latents:
+                raise SiteNotFound(name, model.latents, "the parameters of EM", "a latent site")
+        params = (name for name, site in model.sites.items() if site.kind is SiteKind.PARAM)
+        return (*params, *self.parameters)
+
+    def _found(self, model: Model) -> Found:
+        return find(model, set(model.latents) - {*self.parameters}, max_table=self.max_table)
+
+    def applicable(self, model: Model) -> str | None:
+        """Return which site stands in the way, and why, if one does."""
+        names = self.estimated(model)
+        if not names:
+            return "the program has no numpyro.param, and no parameters were named"
+        for name in names:
+            site = model.sites[name]
+            leaves = jax.tree.leaves(model.declarations.sites[name].value)
+            if len(leaves) > 1:
+                return f"param '{name}' is a tree of {len(leaves)} arrays, not one"
+            if site.is_discrete or site.dtype.kind != "f":
+                return f"site '{name}' is discrete, and EM follows slopes of what it estimates"
+            if site.is_latent and site.support is None:
+                return f"the support of site '{name}' depends on other sites"
+        found = self._found(model)
+        for name in model.latents:
+            if name not in found.integrated and name not in names:
+                return (
+                    f"site '{name}' is not integrated exactly: {found.reasons.get(name, 'it is continuous')}"
+                )
+        return None
+
+    def run(self, key: Array, model: Model, options: Options) -> Result:
+        """Fit the parameters of a model."""
+        with Precision.DOUBLE.active():
+            integral = self._found(model).integral or Search(model, self.max_table).integral(())
+            expected = Expected(integral, Parameters.of(model, self.estimated(model)))
+            arrays = model.arrays(Precision.DOUBLE)
+            begin = starts(key, expected, arrays, self.num_restarts, observations(model))
+            climb = Climb(self, functools.partial(_step, expected, self.num_newton_steps, arrays), begin)
+            interrupted = False
+            with meter("fitting", wanted=options.progress) as report:
+                try:
+                    while not climb.is_done:
+                        climb.advance()
+                        report(climb.steps / self.max_steps, f"objective {climb.best:.8g}")
+                except KeyboardInterrupt:
+                    interrupted = True
+                except Fall as fall:
+                    raise fallen(expected, arrays, fall) from None
+            fit = climb.finished(interrupted=interrupted)
+            if fit is None:
+                raise impossible(expected, arrays, begin[0])
+            attributes = provenance(key, self) | {"num_samples": self.num_samples}
+            return fitted(key, self, model, expected, arrays, fit, options, attributes)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _step(expected: Expected, num_newton_steps: int, arrays: Arrays, positions: Array) -> tuple[Array, Array]:
+    """Return positions one step on, and the objectives before; restarts first."""
+
+    def one(position: Array) -> tuple[Array, Array]:
+        found = expected.e_step(arrays, position)
+        inside = functools.partial(expected.bound, arrays, weights=found.weights)
+        most = min(position.size, MOST_PRODUCTS)
+        return ascend(inside, position, num_newton_steps, most), found.objective
+
+    if len(positions) > 1:
+        return jax.vmap(one)(positions)
+    after, objective = one(positions[0])
+    return after[None], objective[None]

@@ -1,0 +1,224 @@
+"""What EM returns: parameters, the latents given them, and what is wrong."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpyro.distributions import constraints
+
+from probdl.exact.posteriors.posterior import entry_probabilities
+from probdl.exact.programs.expectations import expectations
+from probdl.exact.programs.variables import Kind
+from probdl.inference.destination import destination
+from probdl.inference.diagnostics import by_severity
+from probdl.inference.em.climb import Fit
+from probdl.inference.em.expected import Expected
+from probdl.inference.method import Options
+from probdl.inference.result import Result
+from probdl.inference.status import Finding, InferenceWarning, Status, verdict
+from probdl.program.bound import Arrays
+from probdl.program.datatree import tree
+from probdl.program.handlers import Fix
+from probdl.program.model import Model
+from probdl.program.states import base
+from probdl.program.target import latent_values
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from probdl.inference.em.em import EM
+
+LEAST = 1e-10  # of the largest element
+STATE = "state"
+
+
+def fitted(
+    key: Array,
+    method: EM,
+    model: Model,
+    expected: Expected,
+    arrays: Arrays,
+    fit: Fit,
+    options: Options,
+    attributes: dict[str, Any],
+) -> Result:
+    """Return the result of a fit.
+
+    Args:
+        key: The key of the run.
+        method: The method.
+        model: The model.
+        expected: It with its latents integrated.
+        arrays: Its data.
+        fit: The fit.
+        options: Where draws go, and how they are labelled.
+        attributes: Where the result comes from.
+    """
+    position = jnp.asarray(fit.position)
+    keys = jax.random.split(key, method.num_samples)
+    values, drawn = _drawn(expected, keys, arrays, position)
+    parameters = {name: np.asarray(value) for name, value in values.items()}
+    dim = expected.parameters.layout.dim
+    attributes |= {
+        "log_likelihood": float(fit.trace[-1]),
+        "num_parameters": dim,
+        "aic": float(2 * dim - 2 * fit.trace[-1]),
+        "bic": float(dim * math.log(observations(model)) - 2 * fit.trace[-1]),
+        "num_steps": fit.steps,
+        "objectives": json.dumps(fit.objectives.tolist()),
+    }
+    kept = destination(model, options, attributes)
+    whole = {**{name: np.broadcast_to(v, (len(keys), *v.shape)) for name, v in parameters.items()}, **drawn}
+    lead = (1, len(keys))
+    kept.append(
+        {name: np.asarray(value).reshape(*lead, *value.shape[1:]) for name, value in whole.items()},
+        {"objective": np.full(lead, fit.trace[-1])},
+    )
+    data = _with_latents(kept.finish(), model, expected, arrays, values, options)
+    findings = [*_of_fit(fit, method), *_untouched(fit, expected), *_degenerate(model, parameters)]
+    if method.standard_errors:
+        errors, is_maximum = _standard_errors(expected, arrays, position)
+        if bool(is_maximum):
+            data = _with_group(data, {"standard_errors": _numpy(errors)}, model, options)
+        else:
+            findings.append(Finding(Status.NO_MAXIMUM, "the objective does not fall off in all directions"))
+    result = Result(data, by_severity(findings), parameters=parameters, objective=fit.trace, model=model)
+    if result.findings:
+        warnings.warn(verdict(result.findings), InferenceWarning, stacklevel=5)
+    return result
+
+
+def observations(model: Model) -> int:
+    """Return how many observations a model has: elements of observed sites, events counted once."""
+    sites = (site for site in model.sites.values() if site.is_observed)
+    return max(1, sum(math.prod(site.shape[: len(site.shape) - site.event_dim]) for site in sites))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _drawn(
+    expected: Expected, keys: Array, arrays: Arrays, position: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the parameters, and draws of the latents and what follows from them, draws first."""
+    values, integral = expected.parameters.values(arrays, position), expected.integral
+    steps = integral.swept(arrays, values).steps
+
+    def once(key: Array) -> dict[str, Array]:
+        latents = integral.drawn(key, steps, arrays, values)
+        trace = integral.bound.trace(arrays, Fix(None, {**values, **latents}, dict(integral.scan_of)))
+        return {name: x for name, x in latent_values(trace).items() if name not in values}
+
+    return values, jax.lax.map(once, keys)
+
+
+def _with_latents(
+    data: xr.DataTree,
+    model: Model,
+    expected: Expected,
+    arrays: Arrays,
+    values: dict[str, Array],
+    options: Options,
+) -> xr.DataTree:
+    """Add the posterior probabilities of discrete latents, and means and deviations of Gaussian ones."""
+    variables = expected.integral.variables
+    if not variables or any(v.kind is Kind.CONJUGATE for v in variables):
+        return data
+    found = expectations(expected.integral, arrays, values)
+    mean, deviation, responsibilities = {}, {}, {}
+    for v in variables:
+        if v.kind is Kind.DISCRETE:
+            responsibilities[v.name] = entry_probabilities(v, np.asarray(found.log[v.name]))
+        else:
+            first = np.asarray(found.linear[v.name])
+            second = -2 * np.diagonal(np.asarray(found.precision[v.name]), axis1=-2, axis2=-1)
+            mean[v.name] = v.unpacked(first + np.array(v.centre) if v.centre else first)
+            deviation[v.name] = v.unpacked(np.sqrt(np.maximum(second - first**2, 0)))
+    groups = {"latent_mean": mean, "latent_sd": deviation}
+    return _with_states(_with_group(data, groups, model, options), responsibilities, model, options)
+
+
+def _with_group(data: xr.DataTree, groups: dict[str, Any], model: Model, options: Options) -> xr.DataTree:
+    """Add groups of values of sites."""
+    wanted = {name: values for name, values in groups.items() if values}
+    added = tree(wanted, model.sites, (), options.dims, options.coords) if wanted else None
+    return data if added is None else _merged(data, added)
+
+
+def _with_states(
+    data: xr.DataTree, found: dict[str, np.ndarray], model: Model, options: Options
+) -> xr.DataTree:
+    """Add probabilities of states: the dimensions of the site, then its values."""
+    import xarray as xr
+
+    table = {}
+    for name, values in found.items():
+        moved = {name: np.moveaxis(values, -1, 0)}
+        one = tree({"g": moved}, model.sites, (f"{name}_{STATE}",), options.dims, options.coords)
+        (array,) = one.children["g"].to_dataset().data_vars.values()
+        table[array.name] = array.transpose(..., f"{name}_{STATE}")
+    return _merged(data, xr.DataTree.from_dict({"responsibilities": xr.Dataset(table)})) if table else data
+
+
+def _merged(data: xr.DataTree, added: xr.DataTree) -> xr.DataTree:
+    from probdl.inference.files import merged
+
+    return merged(data, added)
+
+
+def _numpy(values: dict[str, Array]) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _standard_errors(
+    expected: Expected, arrays: Arrays, position: Float[Array, " dim"]
+) -> tuple[dict[str, Array], Array]:
+    """Return standard errors by the observed information, and whether this is a strict maximum."""
+    information = -jax.hessian(functools.partial(expected.objective, arrays))(position)
+    values, vectors = jnp.linalg.eigh((information + information.T) / 2)
+    is_maximum = values.min() > 1e-10 * jnp.abs(values).max()
+    root = vectors / jnp.sqrt(jnp.where(is_maximum, values, 1.0))
+    slopes = jax.jacfwd(functools.partial(expected.parameters.values, arrays))(position)
+    return {name: jnp.sqrt(((slope @ root) ** 2).sum(-1)) for name, slope in slopes.items()}, is_maximum
+
+
+def _of_fit(fit: Fit, method: EM) -> Iterator[Finding]:
+    if fit.interrupted:
+        yield Finding(Status.INTERRUPTED, f"the fit was stopped after {fit.steps} steps")
+    elif fit.unbounded:
+        yield Finding(Status.DEGENERATE, f"the objective is no number after {fit.steps} steps")
+    elif not fit.converged:
+        gain = fit.trace[-1] - fit.trace[-2] if len(fit.trace) > 1 else math.inf
+        detail = f"the last of {fit.steps} steps still gained {gain:.2g} nats"
+        yield Finding(Status.NOT_CONVERGED, detail)
+
+
+def _untouched(fit: Fit, expected: Expected) -> Iterator[Finding]:
+    layout = expected.parameters.layout
+    for name in layout.names:
+        places = layout.places([name])
+        if fit.steps > 1 and places.size and (fit.start[places] == fit.position[places]).all():
+            yield Finding(Status.UNTOUCHED, f"'{name}' is where it began: the data do not move it")
+
+
+def _degenerate(model: Model, parameters: dict[str, np.ndarray]) -> Iterator[Finding]:
+    for name, value in parameters.items():
+        support = base(model.sites[name].support)
+        if support in (base(constraints.positive), base(constraints.softplus_positive)):
+            sizes = value
+        elif support is base(constraints.positive_definite):
+            sizes = np.linalg.eigvalsh(value)
+        else:
+            continue
+        if sizes.size and sizes.min() <= LEAST * sizes.max():
+            yield Finding(
+                Status.DEGENERATE, f"'{name}' has shrunk to {sizes.min():.2g} beside {sizes.max():.2g}"
+            )

@@ -1,0 +1,104 @@
+"""Where EM begins: as the program says, and around that as far as one observation allows."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from probdl.inference.em.climb import Fall
+from probdl.inference.em.expected import Expected
+from probdl.program.bound import Arrays
+
+MOST_EXACT, PROBES = 64, 32
+
+
+def starts(
+    key: Array, expected: Expected, arrays: Arrays, num_restarts: int, num_observations: int
+) -> Float[np.ndarray, "restart dim"]:
+    """Return starting positions: the program's own first, others around it.
+
+    Others are drawn from a normal distribution whose standard deviation is what a single observation would
+    leave of each coordinate, by the curvature of the bound at the first start.
+
+    Args:
+        key: A key.
+        expected: The program with its latents integrated.
+        arrays: The data.
+        num_restarts: How many.
+        num_observations: How many observations the data are.
+    """
+    own = np.stack(
+        [
+            np.asarray(_own(expected, arrays, jax.random.fold_in(key, number)))
+            for number in range(num_restarts)
+        ]
+    )
+    if num_restarts == 1:
+        return own
+    bend = np.asarray(_curvature(expected, arrays, jax.random.fold_in(key, num_restarts), own[0]))
+    known = np.isfinite(bend) & (bend > 0)
+    spread = np.sqrt(np.where(known, num_observations / np.where(known, bend, 1.0), 1.0))
+    noise = np.array(jax.random.normal(jax.random.fold_in(key, num_restarts + 1), own.shape))
+    noise[0] = 0.0
+    return own + spread * noise
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _own(expected: Expected, arrays: Arrays, key: Array) -> Float[Array, " dim"]:
+    return expected.parameters.start(arrays, key)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _curvature(expected: Expected, arrays: Arrays, key: Array, position: Array) -> Float[Array, " dim"]:
+    """Return minus the second derivatives of the bound by each coordinate; of many, estimates."""
+    weights = expected.e_step(arrays, position).weights
+    slope = jax.grad(lambda x: expected.bound(arrays, x, weights))
+    _, product = jax.linearize(slope, position)
+    dim = position.size
+    if dim <= MOST_EXACT:
+        return -jnp.diagonal(jax.vmap(product)(jnp.eye(dim)))
+    signs = jax.random.rademacher(key, (PROBES, dim), position.dtype)
+    return -jnp.mean(signs * jax.lax.map(product, signs), 0)
+
+
+def impossible(expected: Expected, arrays: Arrays, position: Float[np.ndarray, " dim"]) -> ValueError:
+    """Return the error for a start at which the log-likelihood is not finite; it names the site, if it can.
+
+    Args:
+        expected: The program with its latents integrated.
+        arrays: The data.
+        position: The start.
+    """
+    factors, _ = expected.factors(arrays, jnp.asarray(position))
+    names = expected.names(arrays, jnp.asarray(position))
+    tables = {name: np.asarray(factor.log) for name, factor in zip(names, factors, strict=True)}
+    bad = [name for name, t in tables.items() if np.isnan(t).any() or np.isneginf(t).all()]
+    where = f", at site '{bad[0]}'" if bad else ""
+    values = expected.parameters.values(arrays, jnp.asarray(position))
+    listed = ", ".join(f"{name}={np.array2string(np.asarray(v), threshold=4)}" for name, v in values.items())
+    return ValueError(
+        f"Expected a finite log-likelihood at the start; got none{where}: {listed}. Give the params other "
+        f"initial values, and keep them inside of their constraints."
+    )
+
+
+def fallen(expected: Expected, arrays: Arrays, fall: Fall) -> ArithmeticError:
+    """Return the error for an objective that fell; it names the site whose terms lost the most.
+
+    Args:
+        expected: The program with its latents integrated.
+        arrays: The data.
+        fall: What happened.
+    """
+    losses = expected.losses(arrays, jnp.asarray(fall.before), jnp.asarray(fall.after))
+    worst = max(losses, key=lambda name: losses[name], default="")
+    site = f"; the terms of '{worst}' lost {losses[worst]:.3g}" if worst else ""
+    before, after = fall.objectives
+    return ArithmeticError(
+        f"Expected an objective that never falls; got {after:.10g} after {before:.10g}{site}. Its density "
+        f"may not be the one that its distribution declares: check log_prob, masks and scales there."
+    )
