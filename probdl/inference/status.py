@@ -43,6 +43,10 @@ class Status(enum.Enum):
         "There is no maximum here, so that there are no standard errors: parameters may be confounded, or "
         "the start symmetric; start elsewhere (num_restarts), or fix one of them by do."
     )
+    NO_SLOPE = (
+        "The slope of the log-density is not a number there: look for a root, a logarithm or a norm at zero, "
+        "also in the branch of a where that is not taken."
+    )
     UNTOUCHED = "Nothing was learnt of it: use it in the program, or fix it by do."
     NOT_CONVERGED = "Raise max_steps, or pass accelerate=SQUAREM()."
     STUCK_CHAIN = (

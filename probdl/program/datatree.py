@@ -242,7 +242,7 @@ def check_equally_weighted(data: xr.DataTree, where: str) -> None:
 def posterior_draws(
     data: xr.DataTree, sites: Mapping[str, Site], count: int | None
 ) -> tuple[dict[str, np.ndarray], tuple[int, int]]:
-    """Return posterior draws of the latent sites, chains one after another.
+    """Return posterior draws of the latent sites, and values of params, chains one after another.
 
     Args:
         data: A tree with the group `posterior`.
@@ -266,7 +266,7 @@ def posterior_draws(
         if name not in sites:
             raise SiteNotFound(name, sites, "given")
         site = sites[name]
-        if site.is_latent:
+        if site.is_latent or site.kind is SiteKind.PARAM:
             dims, axes = site_dims(site, sites)
             own = tuple(site.shape[axis] for axis in axes)
             if array.shape[2:] not in (own, site.shape):

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 from numpyro.distributions import biject_to
 from numpyro.primitives import Messenger
@@ -77,6 +78,8 @@ class Everywhere(Messenger):
             enter = self._enter_cond if msg["fn"].__name__ == "cond_wrapper" else self._enter_scan
             msg["args"] = enter(*msg["args"])
         elif not msg.get("_control_flow_done", False):
+            if msg["type"] == "param" and isinstance(msg["args"][0], np.ndarray):
+                msg["args"] = (jnp.asarray(msg["args"][0]), *msg["args"][1:])  # latents can index it
             self.visit(msg)
 
     def _enter_cond(self, predicate: Any, if_true: Callable, if_false: Callable, *rest: Any) -> tuple:

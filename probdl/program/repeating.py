@@ -67,9 +67,9 @@ def run(closed: Any, inputs: Sequence[Array | Repeated]) -> list[Repeated]:
 
 def _applied(equation: Any, inputs: list[Repeated]) -> list[Repeated]:
     name = equation.primitive.name
-    if name in CALLS:
-        return run(equation.params.get("jaxpr") or equation.params["call_jaxpr"], inputs)
     repeats = any(value.axes for value in inputs)
+    if repeats and name in CALLS:
+        return run(equation.params.get("jaxpr") or equation.params["call_jaxpr"], inputs)
     rule = _elementwise if name in ELEMENTWISE else RULES.get(name)
     if rule is not None and (repeats or name == "broadcast_in_dim"):
         results = rule(equation, inputs)
@@ -106,7 +106,7 @@ def _broadcast_in_dim(equation: Any, inputs: list[Repeated]) -> list[Array]:
 
 def _reshape(equation: Any, inputs: list[Repeated]) -> list[Array]:
     value, after = inputs[0], equation.outvars[0].aval.shape
-    if equation.params.get("dimensions") is not None:
+    if equation.params.get("dimensions") is not None or 0 in after:
         return bound(equation, [value.whole])
     lengths: list[int] = []
     whole: list[int] = []
@@ -154,8 +154,6 @@ def _reduced(equation: Any, inputs: list[Repeated]) -> list[Array]:
     thin = [axis for axis in equation.params["axes"] if axis in value.axes]
     (found,) = bound(equation, [value.array])
     count = math.prod(value.shape[axis] for axis in thin)
-    if not count:
-        return bound(equation, [value.whole])
     name = equation.primitive.name
     if name == "reduce_sum":
         return [found * jnp.asarray(count, found.dtype)]
@@ -223,6 +221,8 @@ def _cholesky(equation: Any, inputs: list[Repeated]) -> list[Array]:
 def _triangular_solve(equation: Any, inputs: list[Repeated]) -> list[Array]:
     """Solve for many right-hand sides at once where the matrix is the same."""
     rank = len(inputs[0].shape)
+    if any(0 in value.shape for value in inputs):
+        return bound(equation, [value.whole for value in inputs])
     core = [rank - 2, rank - 1]
     matrix, right = (value.along(core) for value in inputs)
     right = right.along([axis for axis in right.axes if axis not in matrix.axes])

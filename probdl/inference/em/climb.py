@@ -11,10 +11,10 @@ from jaxtyping import Float
 if TYPE_CHECKING:
     from probdl.inference.em.em import EM
 
-ROUNDING = 1e-9
+ROUNDING, FALL = 1e-13, 1e-6
 
 Positions = Float[np.ndarray, "restart dim"]
-Step = Callable[[Positions], tuple[Positions, Float[np.ndarray, " restart"]]]
+Step = Callable[[Positions], tuple[Positions, Float[np.ndarray, " restart"], Float[np.ndarray, " restart"]]]
 
 
 class Fit(NamedTuple):
@@ -28,6 +28,7 @@ class Fit(NamedTuple):
         steps: How many steps were taken.
         converged: Whether no more than the tolerance was left to gain.
         unbounded: Whether the objective ceased to be a number.
+        without_slope: Whether its slope was no number.
         interrupted: Whether the user stopped it.
     """
 
@@ -38,6 +39,7 @@ class Fit(NamedTuple):
     steps: int
     converged: bool
     unbounded: bool
+    without_slope: bool
     interrupted: bool
 
 
@@ -60,7 +62,8 @@ class Climb:
 
     Args:
         method: The method.
-        step: Takes a step from positions; also returns the objectives before it.
+        step: Takes a step from positions; also returns the objectives before it, and what Newton's method
+            expects to gain in it.
         starts: Where they begin.
     """
 
@@ -69,7 +72,8 @@ class Climb:
         self._starts = self._positions = self._before = starts
         count = len(starts)
         self._traces: list[list[float]] = [[] for _ in range(count)]
-        self._going, self._unbounded = np.ones(count, bool), np.zeros(count, bool)
+        self._going = np.ones(count, bool)
+        self._converged, self._unbounded, self._without_slope = np.zeros((3, count), bool)
         self.steps = 0
 
     @property
@@ -105,34 +109,38 @@ class Climb:
         Raises:
             KeyboardInterrupt: If the user stopped it before the first objective was known.
         """
-        converged = ~self._going & ~self._unbounded
-        if self._going.any() and not interrupted:
+        if interrupted:  # what came after the last objective that is known has not been looked at
+            self._positions = np.where(self._going[:, None], self._before, self._positions)
+        elif self._going.any():
             self._stepped(self._positions, recorded=True)
+            self.steps -= 1
         last = np.array([trace[-1] if trace else np.nan for trace in self._traces])
         if np.isnan(last).all():
             if interrupted:
                 raise KeyboardInterrupt
             return None
-        best = int(np.nanargmax(last))
+        sound = np.where(self._unbounded, np.nan, last)
+        best = int(np.nanargmax(last if np.isnan(sound).all() else sound))
         return Fit(
             self._starts[best],
             self._positions[best],
             np.array(self._traces[best]),
             last,
             self.steps,
-            bool(converged[best]),
+            bool(self._converged[best]),
             bool(self._unbounded[best]),
+            bool(self._without_slope[best]),
             interrupted,
         )
 
     def _stepped(self, positions: Positions, *, recorded: bool = False) -> tuple[Positions, np.ndarray]:
-        after, objectives = (np.asarray(found) for found in self._step(positions))
+        after, objectives, promises = (np.asarray(found) for found in self._step(positions))
         self.steps += 1
         for i in np.flatnonzero(self._going) if recorded else ():
-            self._record(int(i), float(objectives[i]))
+            self._record(int(i), float(objectives[i]), float(promises[i]))
         return after, objectives
 
-    def _record(self, i: int, objective: float) -> None:
+    def _record(self, i: int, objective: float, promise: float) -> None:
         trace = self._traces[i]
         if not np.isfinite(objective):
             self._going[i] = False
@@ -141,10 +149,19 @@ class Climb:
                 self._positions = self._positions.copy()
                 self._positions[i] = self._before[i]
             return
-        if trace and objective < trace[-1] - ROUNDING * (1 + abs(trace[-1])):
+        if trace and objective < trace[-1] - FALL * (1 + abs(trace[-1])):
             raise Fall(self._before[i], self._positions[i], (trace[-1], objective))
-        trace.append(objective)
-        self._going[i] = left_to_gain(trace) >= self._method.tolerance
+        self._without_slope[i] = np.isnan(promise)
+        rounding = ROUNDING * (1 + abs(objective))
+        stalls = bool(trace) and objective <= trace[-1] + rounding
+        if trace and objective < trace[-1]:
+            self._positions = self._positions.copy()
+            self._positions[i] = self._before[i]
+        else:
+            trace.append(objective)
+        is_settled = stalls or left_to_gain(trace) < self._method.tolerance
+        self._converged[i] = is_settled and promise < max(self._method.tolerance, 1000 * rounding)
+        self._going[i] = not (self._converged[i] or self._without_slope[i] or stalls)
 
 
 def left_to_gain(trace: Sequence[float]) -> float:
@@ -166,6 +183,4 @@ def left_to_gain(trace: Sequence[float]) -> float:
     if len(trace) < 3:
         return np.inf
     before, gain = trace[-2] - trace[-3], trace[-1] - trace[-2]
-    if gain <= ROUNDING**1.5 * (1 + abs(trace[-1])):
-        return 0.0
     return gain * gain / (before - gain) if gain < before else np.inf

@@ -30,8 +30,6 @@ from probdl.program.parameters import Parameters
 from probdl.program.precision import Precision
 from probdl.program.sites import SiteKind
 
-MOST_PRODUCTS = 50
-
 
 @dataclass(frozen=True, kw_only=True)
 class EM(Method):
@@ -83,7 +81,7 @@ class EM(Method):
     tolerance: float = 1e-6
     num_restarts: int = 1
     accelerate: SQUAREM | None = None
-    num_newton_steps: int = 3
+    num_newton_steps: int = 10
     standard_errors: bool = False
     num_samples: int = 1
     max_table: int = MOST_ENTRIES
@@ -95,6 +93,8 @@ class EM(Method):
                 f"Expected names of sites in parameters; got {self.parameters!r}. Write parameters=('mu',)."
             )
         object.__setattr__(self, "parameters", tuple(self.parameters))
+        if len({*self.parameters}) < len(self.parameters):
+            raise ValueError(f"Expected each name once in parameters; got {self.parameters}. Drop one.")
         for name in ("max_steps", "num_restarts", "num_newton_steps", "num_samples", "max_table"):
             at_least(name, getattr(self, name), 1)
         if not 0 < self.tolerance < math.inf:
@@ -132,13 +132,18 @@ class EM(Method):
         names = self.estimated(model)
         if not names:
             return "the program has no numpyro.param, and no parameters were named"
+        for name, plate in model.declarations.plates.items():
+            if plate.seen < plate.size:
+                return f"plate '{name}' is subsampled ({plate.seen} of {plate.size} elements)"
         for name in names:
             site = model.sites[name]
             leaves = jax.tree.leaves(model.declarations.sites[name].value)
             if len(leaves) > 1:
                 return f"param '{name}' is a tree of {len(leaves)} arrays, not one"
             if site.is_discrete or site.dtype.kind != "f":
-                return f"site '{name}' is discrete, and EM follows slopes of what it estimates"
+                return f"site '{name}' holds {site.dtype}, not floating-point numbers, which have slopes"
+            if site.kind is SiteKind.PARAM and site.scan is not None:
+                return f"param '{name}' stands inside of a scan: declare it before"
             if site.is_latent and site.support is None:
                 return f"the support of site '{name}' depends on other sites"
         found = self._found(model)
@@ -163,11 +168,14 @@ class EM(Method):
                     while not climb.is_done:
                         climb.advance()
                         report(climb.steps / self.max_steps, f"objective {climb.best:.8g}")
-                except KeyboardInterrupt:
-                    interrupted = True
                 except Fall as fall:
                     raise fallen(expected, arrays, fall) from None
-            fit = climb.finished(interrupted=interrupted)
+                except KeyboardInterrupt:
+                    interrupted = True
+                try:
+                    fit = climb.finished(interrupted=interrupted)
+                except Fall as fall:
+                    raise fallen(expected, arrays, fall) from None
             if fit is None:
                 raise impossible(expected, arrays, begin[0])
             attributes = provenance(key, self) | {"num_samples": self.num_samples}
@@ -175,16 +183,18 @@ class EM(Method):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _step(expected: Expected, num_newton_steps: int, arrays: Arrays, positions: Array) -> tuple[Array, Array]:
-    """Return positions one step on, and the objectives before; restarts first."""
+def _step(
+    expected: Expected, num_newton_steps: int, arrays: Arrays, positions: Array
+) -> tuple[Array, Array, Array]:
+    """Return positions one step on, the objectives before, and what a step promises; restarts first."""
 
-    def one(position: Array) -> tuple[Array, Array]:
+    def one(position: Array) -> tuple[Array, Array, Array]:
         found = expected.e_step(arrays, position)
         inside = functools.partial(expected.bound, arrays, weights=found.weights)
-        most = min(position.size, MOST_PRODUCTS)
-        return ascend(inside, position, num_newton_steps, most), found.objective
+        point, promise = ascend(inside, position, num_newton_steps)
+        return point, found.objective, promise
 
     if len(positions) > 1:
         return jax.vmap(one)(positions)
-    after, objective = one(positions[0])
-    return after[None], objective[None]
+    after, objective, promise = one(positions[0])
+    return after[None], objective[None], promise[None]

@@ -26,10 +26,10 @@ from probdl.inference.method import Options
 from probdl.inference.result import Result
 from probdl.inference.status import Finding, InferenceWarning, Status, verdict
 from probdl.program.bound import Arrays
-from probdl.program.datatree import tree
+from probdl.program.datatree import SLASH, tree
 from probdl.program.handlers import Fix
 from probdl.program.model import Model
-from probdl.program.states import base
+from probdl.program.states import base, finite_range
 from probdl.program.target import latent_values
 
 if TYPE_CHECKING:
@@ -69,13 +69,16 @@ def fitted(
     parameters = {name: np.asarray(value) for name, value in values.items()}
     dim = expected.parameters.layout.dim
     attributes |= {
-        "log_likelihood": float(fit.trace[-1]),
+        "objective": float(fit.trace[-1]),
         "num_parameters": dim,
-        "aic": float(2 * dim - 2 * fit.trace[-1]),
-        "bic": float(dim * math.log(observations(model)) - 2 * fit.trace[-1]),
         "num_steps": fit.steps,
         "objectives": json.dumps(fit.objectives.tolist()),
     }
+    if not method.parameters:  # with priors the objective is no log-likelihood
+        attributes |= {
+            "aic": float(2 * dim - 2 * fit.trace[-1]),
+            "bic": float(dim * math.log(observations(model)) - 2 * fit.trace[-1]),
+        }
     kept = destination(model, options, attributes)
     whole = {**{name: np.broadcast_to(v, (len(keys), *v.shape)) for name, v in parameters.items()}, **drawn}
     lead = (1, len(keys))
@@ -93,7 +96,7 @@ def fitted(
             findings.append(Finding(Status.NO_MAXIMUM, "the objective does not fall off in all directions"))
     result = Result(data, by_severity(findings), parameters=parameters, objective=fit.trace, model=model)
     if result.findings:
-        warnings.warn(verdict(result.findings), InferenceWarning, stacklevel=5)
+        warnings.warn(verdict(result.findings), InferenceWarning, stacklevel=4)
     return result
 
 
@@ -158,13 +161,18 @@ def _with_states(
     """Add probabilities of states: the dimensions of the site, then its values."""
     import xarray as xr
 
-    table = {}
+    nodes: dict[str, xr.Dataset] = {}
     for name, values in found.items():
+        state = f"{name}_{STATE}".replace("/", SLASH)
         moved = {name: np.moveaxis(values, -1, 0)}
-        one = tree({"g": moved}, model.sites, (f"{name}_{STATE}",), options.dims, options.coords)
-        (array,) = one.children["g"].to_dataset().data_vars.values()
-        table[array.name] = array.transpose(..., f"{name}_{STATE}")
-    return _merged(data, xr.DataTree.from_dict({"responsibilities": xr.Dataset(table)})) if table else data
+        one = tree({"responsibilities": moved}, model.sites, (state,), options.dims, options.coords)
+        labels = {state: np.array(finite_range(model.sites[name]))}
+        for node in one.subtree:
+            table = node.to_dataset(inherit=False)
+            if state in table.dims:
+                table = table.assign_coords(labels).transpose(..., state)
+            nodes[node.path] = nodes[node.path].merge(table) if node.path in nodes else table
+    return _merged(data, xr.DataTree.from_dict(nodes)) if nodes else data
 
 
 def _merged(data: xr.DataTree, added: xr.DataTree) -> xr.DataTree:
@@ -183,9 +191,11 @@ def _standard_errors(
 ) -> tuple[dict[str, Array], Array]:
     """Return standard errors by the observed information, and whether this is a strict maximum."""
     information = -jax.hessian(functools.partial(expected.objective, arrays))(position)
-    values, vectors = jnp.linalg.eigh((information + information.T) / 2)
-    is_maximum = values.min() > 1e-10 * jnp.abs(values).max()
-    root = vectors / jnp.sqrt(jnp.where(is_maximum, values, 1.0))
+    diagonal = jnp.diagonal(information)
+    unit = 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = jnp.linalg.eigh(unit[:, None] * (information + information.T) / 2 * unit)
+    is_maximum = (values.min() > LEAST * values.max()) & (diagonal > 0).all()
+    root = unit[:, None] * vectors / jnp.sqrt(jnp.where(is_maximum, values, 1.0))
     slopes = jax.jacfwd(functools.partial(expected.parameters.values, arrays))(position)
     return {name: jnp.sqrt(((slope @ root) ** 2).sum(-1)) for name, slope in slopes.items()}, is_maximum
 
@@ -193,6 +203,8 @@ def _standard_errors(
 def _of_fit(fit: Fit, method: EM) -> Iterator[Finding]:
     if fit.interrupted:
         yield Finding(Status.INTERRUPTED, f"the fit was stopped after {fit.steps} steps")
+    elif fit.without_slope:
+        yield Finding(Status.NO_SLOPE, f"after {fit.steps} steps")
     elif fit.unbounded:
         yield Finding(Status.DEGENERATE, f"the objective is no number after {fit.steps} steps")
     elif not fit.converged:
@@ -205,7 +217,12 @@ def _untouched(fit: Fit, expected: Expected) -> Iterator[Finding]:
     layout = expected.parameters.layout
     for name in layout.names:
         places = layout.places([name])
-        if fit.steps > 1 and places.size and (fit.start[places] == fit.position[places]).all():
+        if (
+            fit.steps > 1
+            and not fit.without_slope
+            and places.size
+            and (fit.start[places] == fit.position[places]).all()
+        ):
             yield Finding(Status.UNTOUCHED, f"'{name}' is where it began: the data do not move it")
 
 
@@ -215,7 +232,8 @@ def _degenerate(model: Model, parameters: dict[str, np.ndarray]) -> Iterator[Fin
         if support in (base(constraints.positive), base(constraints.softplus_positive)):
             sizes = value
         elif support is base(constraints.positive_definite):
-            sizes = np.linalg.eigvalsh(value)
+            typical = np.sqrt(np.einsum("...ii->...i", value).reshape(-1, value.shape[-1]).mean(0))
+            sizes = np.linalg.eigvalsh(value / typical / typical[:, None])
         else:
             continue
         if sizes.size and sizes.min() <= LEAST * sizes.max():

@@ -12,7 +12,7 @@ from jaxtyping import Float
 class SQUAREM:
     """Extrapolate two steps of EM along the parabola through three points; refuse what lowers the objective.
 
-    Each iteration takes three steps of EM, or two where the extrapolation is refused, and often saves dozens.
+    Each iteration takes three steps of EM, and often saves dozens.
 
     Args:
         longest: The longest extrapolation, in units of a step.

@@ -76,13 +76,14 @@ def impossible(expected: Expected, arrays: Arrays, position: Float[np.ndarray, "
     factors, _ = expected.factors(arrays, jnp.asarray(position))
     names = expected.names(arrays, jnp.asarray(position))
     tables = {name: np.asarray(factor.log) for name, factor in zip(names, factors, strict=True)}
-    bad = [name for name, t in tables.items() if np.isnan(t).any() or np.isneginf(t).all()]
+    states = {name: tuple(range(len(f.axes), f.log.ndim)) for name, f in zip(names, factors, strict=True)}
+    bad = [n for n, t in tables.items() if (np.isnan(t) | np.isneginf(t)).all(states[n]).any()]
     where = f", at site '{bad[0]}'" if bad else ""
     values = expected.parameters.values(arrays, jnp.asarray(position))
     listed = ", ".join(f"{name}={np.array2string(np.asarray(v), threshold=4)}" for name, v in values.items())
     return ValueError(
-        f"Expected a finite log-likelihood at the start; got none{where}: {listed}. Give the params other "
-        f"initial values, and keep them inside of their constraints."
+        f"Expected a finite log-likelihood at the start; got none{where}: {listed}. Have params begin at "
+        f"other values, inside of their constraints, and sites at likelier ones, by narrower priors."
     )
 
 

@@ -248,9 +248,11 @@ def test_it_rises_to_where_the_slope_is_zero(name):
     assert (np.diff(result.objective) >= -1e-9 * (1 + abs(result.objective[-1]))).all()
     assert result.objective[-1] == pytest.approx(log_likelihood(model, result.parameters), abs=1e-7)
     for site, value in result.parameters.items():
-        if model.sites[site].support is constraints.simplex:
-            continue
         way = 1e-3 * np.random.default_rng(2).normal(size=np.shape(value)) * value
+        if model.sites[site].support is constraints.simplex:
+            way = way - value * way.sum(-1, keepdims=True)
+        if abs(way).max() < 1e-6:  # at a corner of the simplex
+            continue
         ends = [log_likelihood(model, {**result.parameters, site: value + k * way}) for k in (1, -1)]
         slope, bend = (ends[0] - ends[1]) / 2, 2 * result.objective[-1] - sum(ends)
         assert bend > 0
@@ -355,7 +357,7 @@ def test_an_impossible_start_names_the_site():
             z = numpyro.sample("z", dist.Bernoulli(0.5))
             numpyro.sample("x", dist.Uniform(0.0, rates[z]), obs=x)
 
-    with pytest.raises(ValueError, match=r"finite log-likelihood at the start; got none.*rates=\[1. 2.\]"):
+    with pytest.raises(ValueError, match=r"at the start; got none, at site 'x': rates=\[1. 2.\]"):
         pdl.infer(pdl.Model(program, np.array([0.5, 3.0])), pdl.EM(), key=0)
 
 
@@ -365,3 +367,79 @@ def test_what_is_left_to_gain_is_the_sum_of_a_geometric_series():
     assert left_to_gain([0.0, 1.0]) == np.inf
     assert left_to_gain([0.0, 1.0, 3.0]) == np.inf
     assert left_to_gain([0.0, 1.0, 1.0]) == 0
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e5])
+def test_units_do_not_matter(unit):
+    result = pdl.infer(pdl.Model(normal, unit * (3 + POINTS)), pdl.EM(standard_errors=True), key=0)
+    assert result.status is pdl.Status.OK
+    np.testing.assert_allclose(result.parameters["mean"], unit * (3 + POINTS.mean()), rtol=1e-4)
+    np.testing.assert_allclose(result.parameters["sd"], unit * POINTS.std(), rtol=1e-3)
+    np.testing.assert_allclose(result.data["standard_errors"]["mean"], unit * POINTS.std() / 10, rtol=1e-3)
+
+
+def test_predictions_are_at_the_fitted_params():
+    result = pdl.infer(pdl.Model(normal, 100 + POINTS), pdl.EM(), key=0)
+    drawn = pdl.Model(normal, 100 + POINTS).sample(1, given=result)["posterior_predictive"]["x"]
+    assert abs(float(drawn.mean()) - 100 - POINTS.mean()) < 5 * POINTS.std() / 10
+
+
+def test_the_last_objective_is_that_of_the_parameters_however_few_steps():
+    for method in (pdl.EM(max_steps=1), pdl.EM(max_steps=2), pdl.EM(max_steps=3, accelerate=pdl.SQUAREM())):
+        result = pdl.infer(MODELS["mixture"], method, key=0)
+        assert result.status is pdl.Status.NOT_CONVERGED
+        assert result.data.attrs["num_steps"] == method.max_steps
+        assert result.objective[-1] == pytest.approx(
+            log_likelihood(MODELS["mixture"], result.parameters), abs=1e-8
+        )
+
+
+def test_a_slope_that_is_no_number_is_said():
+    def program(x):
+        shift = param("shift", 0.0)
+        mean = jnp.where(shift > 0, jnp.sqrt(jnp.abs(shift)), 0.0)
+        with numpyro.plate("N", len(x)):
+            numpyro.sample("x", dist.Normal(mean, 1.0), obs=x)
+
+    assert pdl.infer(pdl.Model(program, POINTS), pdl.EM(), key=0).status is pdl.Status.NO_SLOPE
+
+
+def test_what_em_cannot_estimate_is_named():
+    def in_a_scan(y):
+        def step(before, seen):
+            sd = param("sd", 1.0, constraints.positive)
+            return numpyro.sample("y", dist.Normal(before, sd), obs=seen), None
+
+        scan(step, 0.0, y)
+
+    def whole_numbers(y):
+        mean = numpyro.param("mean", jnp.array(0))
+        numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+
+    def minibatch(y):
+        mean = param("mean", 0.0)
+        with numpyro.plate("N", len(y), subsample_size=3):
+            numpyro.sample("y", dist.Normal(mean, 1.0), obs=numpyro.subsample(y, 0))
+
+    for program, reason in (
+        (in_a_scan, "param 'sd' stands inside of a scan"),
+        (whole_numbers, "site 'mean' holds int"),
+        (minibatch, "plate 'N' is subsampled"),
+    ):
+        with pytest.raises(pdl.NotApplicable, match=reason):
+            pdl.infer(pdl.Model(program, LEVELS), pdl.EM(), key=0)
+
+
+def test_states_have_their_values_and_names_their_scope():
+    def program(x):
+        rates = param("rates", [1.0, 2.0, 4.0], constraints.positive)
+        with numpyro.plate("N", len(x)), numpyro.handlers.scope(prefix="part"):
+            z = numpyro.sample("z", dist.DiscreteUniform(3, 5))
+            numpyro.sample("x", dist.Exponential(rates[z - 3]), obs=x)
+
+    x = np.abs(POINTS)
+    result = pdl.infer(pdl.Model(program, x), pdl.EM(max_steps=20), key=0)
+    found = next(t for t in result.data["responsibilities"].subtree if "z" in t.data_vars)["z"]
+    rates = result.parameters["rates"]
+    weights = rates * np.exp(-rates * x[:, None])
+    np.testing.assert_allclose(found.sel({found.dims[-1]: 4}), weights[:, 1] / weights.sum(1), atol=1e-12)

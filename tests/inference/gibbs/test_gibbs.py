@@ -170,7 +170,7 @@ def test_bad_input():
         pdl.Gibbs(blocks=(("used",), ("used", "slope")))
     with pytest.raises(TypeError, match="Markov chain; got Exact"):
         pdl.Gibbs(inner=pdl.Exact())
-    with pytest.raises(TypeError, match="moves one state; got Gibbs"):
+    with pytest.raises(TypeError, match="got Gibbs, but it draws blocks"):
         pdl.Gibbs(inner=pdl.Gibbs())
     with pytest.raises(pdl.SiteNotFound, match="got 'slop'. Did you mean 'slope'"):
         pdl.infer(model, pdl.Gibbs(by_inner=("slop",)), key=0)
