@@ -78,7 +78,7 @@ class Everywhere(Messenger):
             enter = self._enter_cond if msg["fn"].__name__ == "cond_wrapper" else self._enter_scan
             msg["args"] = enter(*msg["args"])
         elif not msg.get("_control_flow_done", False):
-            if msg["type"] == "param" and isinstance(msg["args"][0], np.ndarray):
+            if msg["type"] == "param" and isinstance(next(iter(msg["args"]), None), np.ndarray):
                 msg["args"] = (jnp.asarray(msg["args"][0]), *msg["args"][1:])  # latents can index it
             self.visit(msg)
 
