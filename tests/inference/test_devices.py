@@ -192,7 +192,7 @@ def test_a_dead_process_ends_the_others_and_the_run_goes_on_elsewhere(dead, tmp_
     assert processes[1 - dead].returncode != 0
     assert took < 60
     ours = "Expected an answer of all 2 processes; got none of one that has died"
-    theirs = "another task died"  # JAX may be faster, on a busy machine or where the first one is gone
-    assert ours in out or theirs in err, (out, err)
+    theirs = "another task died"  # where the first one is gone, JAX may be faster
+    assert ours in out or (dead == 0 and theirs in err), (out, err)
     for case in ("one", "go-on"):
         assert "went on from" in finished(child(case, tmp_path, cache=cache))
