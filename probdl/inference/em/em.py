@@ -156,6 +156,11 @@ class EM(Method):
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Fit the parameters of a model."""
+        for name in ("until", "callback", "mesh"):
+            if getattr(options, name) is not None:
+                raise ValueError(
+                    f"Expected no {name} with EM, which makes no chains of draws; got one. Drop it."
+                )
         with Precision.DOUBLE.active():
             integral = self._found(model).integral or Search(model, self.max_table).integral(())
             expected = Expected(integral, Parameters.of(model, self.estimated(model)))

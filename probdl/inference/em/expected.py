@@ -78,18 +78,15 @@ class Expected:
         factors, rest = self.factors(arrays, position)
         return self._integrated(factors, [_parts(factor) for factor in factors]) + rest
 
-    def e_step(
-        self, arrays: Arrays, position: Float[Array, " dim"], extra: Sequence[Potential] = ()
-    ) -> Bound:
+    def e_step(self, arrays: Arrays, position: Float[Array, " dim"]) -> Bound:
         """Return the weights of the factors, given parameters.
 
         Args:
             arrays: The data.
             position: The parameters.
-            extra: Further factors, whose weights are left out.
         """
         factors, rest = self.factors(arrays, position)
-        inside = functools.partial(self._integrated, factors, extra=extra)
+        inside = functools.partial(self._integrated, factors)
         total, weights = jax.value_and_grad(inside)([_parts(factor) for factor in factors])
         return Bound(total + rest, weights)
 
@@ -133,14 +130,12 @@ class Expected:
         values = self.parameters.values(arrays, position)
         return [local.name for local in self.integral.locals(arrays, values)[0].all()]
 
-    def _integrated(
-        self, factors: Sequence[Potential], parts: Sequence[Parts], extra: Sequence[Potential] = ()
-    ) -> Array:
+    def _integrated(self, factors: Sequence[Potential], parts: Sequence[Parts]) -> Array:
         given = [
             replace(f, log=p[0], linear=p[1], precision=p[2]) for f, p in zip(factors, parts, strict=True)
         ]
         integral = self.integral
-        return Sweep(integral.space, [*given, *extra], last=integral.last).run().log_normalizer
+        return Sweep(integral.space, given, last=integral.last).run().log_normalizer
 
 
 def _parts(factor: Potential) -> Parts:

@@ -326,6 +326,8 @@ def test_bad_input():
         pdl.EM(max_steps=0)
     with pytest.raises(TypeError, match=r"Expected accelerate to be SQUAREM\(\) or None; got 'squarem'"):
         pdl.EM(accelerate="squarem")
+    with pytest.raises(ValueError, match="Expected no callback with EM"):
+        pdl.infer(model, pdl.EM(), key=0, callback=print)
     with pytest.raises(ValueError, match="longest of at least 1"):
         pdl.SQUAREM(longest=0.5)
 
