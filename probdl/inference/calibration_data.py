@@ -21,6 +21,7 @@ from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.runs import replicate
 from probdl.program.sites import SiteKind
+from probdl.program.subsample import subsamplings
 
 IMPROPER = "ImproperUniform"
 INSTEAD = (
@@ -171,9 +172,8 @@ def check_generative(model: Model, who: str) -> None:
 
 def _obstacle(model: Model) -> str | None:
     """Return the site that keeps a program from being a recipe for its data, and why, if there is one."""
-    for name, plate in model.declarations.plates.items():
-        if plate.seen < plate.size:
-            return f"plate '{name}' is subsampled ({plate.seen} of {plate.size} elements)"
+    for plate in subsamplings(model):
+        return str(plate)
     for name, declaration in model.declarations.sites.items():
         site = declaration.site
         if site.kind is SiteKind.FACTOR:

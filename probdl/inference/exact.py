@@ -19,8 +19,7 @@ from probdl.exact.tables.network import NetworkPosterior, network_posterior
 from probdl.inference.assemble import provenance
 from probdl.inference.destination import destination
 from probdl.inference.diagnostics import diagnose
-from probdl.inference.mcmc.markov_chain import at_least
-from probdl.inference.method import NO_LATENT, Method, Options
+from probdl.inference.method import NO_LATENT, Method, Options, at_least
 from probdl.inference.result import LOG_EVIDENCE, LOG_EVIDENCE_ERROR, Result
 from probdl.program.model import Model
 from probdl.program.precision import Precision

@@ -185,7 +185,7 @@ class Density:
         if not layout.own:
             return jax.random.uniform(key, (layout.dim,), minval=-2.0, maxval=2.0)
         names = frozenset(layout.continuous)
-        trace = self.bound.trace(arrays, Begin(None, held, dict(layout.scan_of), names), key)
+        trace = self.bound.trace(arrays, Begin(None, held, dict(layout.scan_of), names=names), key)
         return self._position_of(trace)
 
     def _drawn(self, arrays: Arrays, key: Array, held: Values) -> Float[Array, " dim"]:

@@ -49,6 +49,7 @@ class Everywhere(Messenger):
         program: The program to run under it.
         values: Values by site; those of a scanned site have the steps as their first axis.
         scan_of: The scan that each scanned site of `values` is in.
+        names: Sites that are treated in a way of their own, if the handler has one.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Everywhere(Messenger):
         program: Callable | None = None,
         values: Mapping[str, Any] | None = None,
         scan_of: Mapping[str, str] | None = None,
+        names: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(program)
+        self.names = names
         self.values = dict(values or {})
         self.scan_of = dict(scan_of or {})
         self.scans: dict[str, int] = {}
@@ -187,6 +190,7 @@ class Unconstrain(Everywhere):
             site, where it has one, under `CENTRING` and its name.
         scan_of: The scan that each scanned one is in.
         given: The latents whose values are the sites' own.
+        names: As in `Everywhere`.
     """
 
     def __init__(
@@ -195,8 +199,9 @@ class Unconstrain(Everywhere):
         values: Mapping[str, Any],
         scan_of: Mapping[str, str],
         given: frozenset[str] = frozenset(),
+        names: frozenset[str] = frozenset(),
     ) -> None:
-        super().__init__(program, values, scan_of)
+        super().__init__(program, values, scan_of, names)
         self.given = given
 
     def visit(self, msg: Message) -> None:
@@ -230,16 +235,6 @@ class Begin(Unconstrain):
         names: Continuous latents that are given a start; all others are drawn from the program.
     """
 
-    def __init__(
-        self,
-        program: Callable | None,
-        values: Mapping[str, Any],
-        scan_of: Mapping[str, str],
-        names: frozenset[str] = frozenset(),
-    ) -> None:
-        super().__init__(program, values, scan_of)
-        self.names = names
-
     def visit(self, msg: Message) -> None:
         """Give a site a value that is possible, wherever the data may be."""
         super().visit(msg)
@@ -259,16 +254,6 @@ class Expect(Fix):
         scan_of: The scan that each scanned one is in.
         names: The sites.
     """
-
-    def __init__(
-        self,
-        program: Callable | None,
-        values: Mapping[str, Any],
-        scan_of: Mapping[str, str],
-        names: frozenset[str] = frozenset(),
-    ) -> None:
-        super().__init__(program, values, scan_of)
-        self.names = names
 
     def visit(self, msg: Message) -> None:
         """Give a site the mean of its distribution."""

@@ -35,6 +35,10 @@ class Subsampling(NamedTuple):
     size: int
     seen: int
 
+    def __str__(self) -> str:
+        """Return what keeps a method from a model, for its message."""
+        return f"plate '{self.name}' is subsampled ({self.seen} of {self.size} elements)"
+
     def rows(self, key: Array) -> Int[Array, " seen"]:
         """Return the numbers of random elements: all sets are equally likely.
 

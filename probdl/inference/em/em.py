@@ -21,14 +21,15 @@ from probdl.inference.em.expected import Expected
 from probdl.inference.em.fitted import fitted, observations
 from probdl.inference.em.squarem import SQUAREM
 from probdl.inference.em.starts import fallen, impossible, starts
+from probdl.inference.meter import meter
 from probdl.inference.method import Method, Options, at_least
-from probdl.inference.monte_carlo.meter import meter
 from probdl.inference.result import Result
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
 from probdl.program.parameters import Parameters
 from probdl.program.precision import Precision
 from probdl.program.sites import SiteKind
+from probdl.program.subsample import subsamplings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,9 +133,8 @@ class EM(Method):
         names = self.estimated(model)
         if not names:
             return "the program has no numpyro.param, and no parameters were named"
-        for name, plate in model.declarations.plates.items():
-            if plate.seen < plate.size:
-                return f"plate '{name}' is subsampled ({plate.seen} of {plate.size} elements)"
+        for plate in subsamplings(model):
+            return str(plate)
         for name in names:
             site = model.sites[name]
             leaves = jax.tree.leaves(model.declarations.sites[name].value)

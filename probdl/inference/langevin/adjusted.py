@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.inference.langevin.family import FIRST_STEP_SIZE, Evaluated, Langevin, MoveInfo
+from probdl.inference.langevin.family import FIRST_STEP_SIZE, Langevin, MoveInfo
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import choose
 from probdl.inference.tuning import Tuning
 from probdl.inference.warmup import Window

@@ -12,8 +12,9 @@ from blackjax.mcmc.integrators import IntegratorState, isokinetic_mclachlan
 from jaxtyping import Array
 
 from probdl.inference.langevin.adjusted import Adjusted
-from probdl.inference.langevin.family import Evaluated, MoveInfo, positive
+from probdl.inference.langevin.family import MoveInfo, positive
 from probdl.inference.langevin.mclmc import GRADIENTS, beside_normal, direction, missing, radius
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import DIVERGENCE, choose
 from probdl.inference.method import at_least
 from probdl.inference.tuning import Tuning

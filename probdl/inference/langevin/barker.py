@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from probdl.inference.langevin.adjusted import Adjusted, tested
-from probdl.inference.langevin.family import Evaluated, MoveInfo
+from probdl.inference.langevin.family import MoveInfo
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target
 

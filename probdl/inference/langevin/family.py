@@ -12,30 +12,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from probdl.inference.mcmc.preconditioned import Preconditioned
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.method import at_least
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target
 
 FIRST_STEP_SIZE = 0.1
-
-
-class Evaluated(NamedTuple):
-    """A position, and what is known there: the state of a method that has no more.
-
-    Attributes:
-        position: The position, in the coordinates in which the kernel moves.
-        log_density: Log-density there, in nats.
-        gradient: Its gradient.
-    """
-
-    position: Float[Array, " dim"]
-    log_density: Float[Array, ""]
-    gradient: Float[Array, " dim"]
-
-    @property
-    def is_finite(self) -> Bool[Array, ""]:
-        """Whether log-density and gradient are numbers."""
-        return jnp.isfinite(self.log_density) & jnp.isfinite(self.gradient).all()
 
 
 class MoveInfo(NamedTuple):

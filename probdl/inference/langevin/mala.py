@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from probdl.inference.langevin.adjusted import Adjusted, tested
-from probdl.inference.langevin.family import Evaluated, MoveInfo, normals_and_uniform
+from probdl.inference.langevin.family import MoveInfo, normals_and_uniform
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target
 

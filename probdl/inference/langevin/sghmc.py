@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.inference.langevin.bias import no_excess
-from probdl.inference.langevin.family import Evaluated, MoveInfo, positive
+from probdl.inference.langevin.family import MoveInfo, positive
 from probdl.inference.langevin.minibatches import Turn
 from probdl.inference.langevin.stochastic import StochasticGradient
 from probdl.inference.langevin.underdamped import Drifting, kicked_half, refreshed_half, temperature_excess
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import choose
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target

@@ -9,11 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.inference.langevin.bias import no_excess
-from probdl.inference.langevin.family import Evaluated, MoveInfo, normals_and_uniform
+from probdl.inference.langevin.family import MoveInfo, normals_and_uniform
 from probdl.inference.langevin.mala import diffused
 from probdl.inference.langevin.minibatches import Turn
 from probdl.inference.langevin.stochastic import StochasticGradient
 from probdl.inference.langevin.ula import Diffusing, step_size_for
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import choose
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target

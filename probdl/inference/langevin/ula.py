@@ -12,10 +12,11 @@ from jaxtyping import Array, Float
 
 from probdl.inference.langevin.adjusted import approached, next_step_size
 from probdl.inference.langevin.bias import Excess, no_excess
-from probdl.inference.langevin.family import Evaluated, MoveInfo, normals_and_uniform, positive
+from probdl.inference.langevin.family import MoveInfo, normals_and_uniform, positive
 from probdl.inference.langevin.mala import diffused, log_ratio
 from probdl.inference.langevin.unadjusted import Unadjusted
 from probdl.inference.maps import moved_by
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import choose
 from probdl.inference.tuning import Tuning
 from probdl.inference.warmup import Window

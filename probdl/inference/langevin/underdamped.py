@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from probdl.inference.langevin.bias import Excess, no_excess
 from probdl.inference.langevin.energy_error import EnergyInfo, EnergyTuned
-from probdl.inference.langevin.family import Evaluated, positive
+from probdl.inference.langevin.family import positive
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import DIVERGENCE, choose
 from probdl.inference.tuning import Tuning
 from probdl.program.target import Target

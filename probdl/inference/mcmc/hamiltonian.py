@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from probdl.inference.mcmc.gaussianity import departure
 from probdl.inference.mcmc.preconditioned import Preconditioned
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.reparametrization import Reparametrization
 from probdl.inference.tuning import Tuning
 from probdl.inference.warmup import Window
@@ -24,20 +25,6 @@ NEXT_REACH = 3.0
 LEAST_TARGET, MOST_TARGET, RAISE = 0.6, 0.95, 0.1
 EARLY_TARGET = 0.8
 LINEAR, SLOPE, FALL, HIGHEST = 0.2, 0.8, 0.1, 0.9
-
-
-class HamiltonianState(NamedTuple):
-    """Where a chain is.
-
-    Attributes:
-        position: The position, in the coordinates in which the kernel moves.
-        log_density: Log-density there, in nats.
-        gradient: Its gradient.
-    """
-
-    position: Float[Array, " dim"]
-    log_density: Float[Array, ""]
-    gradient: Float[Array, " dim"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +68,10 @@ class Hamiltonian(Preconditioned):
             return None
         return "its reparametrize chooses the coordinates of all sites at once"
 
-    def init(self, key: Array, position: Float[Array, " dim"], target: Target) -> HamiltonianState:
+    def init(self, key: Array, position: Float[Array, " dim"], target: Target) -> Evaluated:
         """Return the state of a chain at a position."""
         del key
-        return HamiltonianState(position, *jax.value_and_grad(target.log_density)(position))
+        return Evaluated(position, *jax.value_and_grad(target.log_density)(position))
 
     def in_coordinates(self, key: Array, model: Model, density: Sampled, arrays: Arrays) -> Arrays:
         """Return the arrays with the coordinates of hierarchical sites chosen."""

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from probdl.inference.mcmc.hamiltonian import Hamiltonian, HamiltonianState
+from probdl.inference.mcmc.hamiltonian import Hamiltonian
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import DIVERGENCE, Point, acceptances, choose, leapfrog
 from probdl.inference.method import at_least
 from probdl.inference.tuning import Tuning
@@ -84,9 +85,7 @@ class HMC(Hamiltonian):
                 f"Pass for instance trajectory_length=1.5."
             )
 
-    def step(
-        self, key: Array, state: HamiltonianState, target: Target, tuning: Tuning
-    ) -> tuple[HamiltonianState, EndInfo]:
+    def step(self, key: Array, state: Evaluated, target: Target, tuning: Tuning) -> tuple[Evaluated, EndInfo]:
         """Return the next state of a chain, and what happened on the way."""
         kind = state.position.dtype
         momentum = jax.random.normal(jax.random.fold_in(key, 0), state.position.shape, kind)
@@ -103,7 +102,7 @@ class HMC(Hamiltonian):
         acceptance = acceptances(gain)
         point = choose(jnp.log(accept) < gain, end, start)
         position, gradient, _ = point.vectors
-        return HamiltonianState(position, point.log_density, gradient), EndInfo(
+        return Evaluated(position, point.log_density, gradient), EndInfo(
             diverging=gain < -DIVERGENCE,
             energy=point.energy,
             acceptance_rate=acceptance[0],

@@ -23,6 +23,7 @@ from probdl.program.layout import Layout
 from probdl.program.model import Model
 from probdl.program.precision import Precision
 from probdl.program.states import base
+from probdl.program.subsample import subsamplings
 from probdl.program.target import Sampled, Target
 
 
@@ -224,12 +225,8 @@ class MarkovChain(Method):
 
     def applicable(self, model: Model) -> str | None:
         """Return the reason why a model has no log-density that the chains can move on, if so."""
-        for name, plate in model.declarations.plates.items():
-            if plate.seen < plate.size and not self.sees_minibatches:
-                return (
-                    f"plate '{name}' is subsampled ({plate.seen} of {plate.size} elements), and its "
-                    f"log-density is random"
-                )
+        for plate in () if self.sees_minibatches else subsamplings(model):
+            return f"{plate}, and its log-density is random"
         return self.obstacle(model, model.latents) if model.latents else NO_LATENT
 
     def obstacle(self, model: Model, names: Sequence[str]) -> str | None:

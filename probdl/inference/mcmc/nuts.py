@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from probdl.inference.mcmc import trajectory
-from probdl.inference.mcmc.hamiltonian import Hamiltonian, HamiltonianState
+from probdl.inference.mcmc.hamiltonian import Hamiltonian
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import Chances, Point, Trajectory
 from probdl.inference.method import at_least
 from probdl.inference.tuning import Tuning
@@ -84,15 +85,15 @@ class NUTS(Hamiltonian):
         at_least("max_tree_depth", self.max_tree_depth, 1)
 
     def step(
-        self, key: Array, state: HamiltonianState, target: Target, tuning: Tuning
-    ) -> tuple[HamiltonianState, TreeInfo]:
+        self, key: Array, state: Evaluated, target: Target, tuning: Tuning
+    ) -> tuple[Evaluated, TreeInfo]:
         """Return the next state of a chain, and what happened on the way."""
         keys, states = jax.tree.map(lambda leaf: leaf[None], (key, state))
         return jax.tree.map(lambda leaf: leaf[0], self.steps(keys, states, target, tuning))
 
     def steps(
-        self, keys: Array, states: HamiltonianState, target: Target, tuning: Tuning
-    ) -> tuple[HamiltonianState, TreeInfo]:
+        self, keys: Array, states: Evaluated, target: Target, tuning: Tuning
+    ) -> tuple[Evaluated, TreeInfo]:
         """Return the next states of all chains: their trajectories grow in one loop."""
         begin = jax.vmap(self._begin, (0, 0, None))
         t, chances, step_sizes = begin(keys, states, tuning.step_size)
@@ -104,7 +105,7 @@ class NUTS(Hamiltonian):
         return jax.vmap(self._end)(t, step_sizes)
 
     def _begin(
-        self, key: Array, state: HamiltonianState, step_size: Float[Array, ""]
+        self, key: Array, state: Evaluated, step_size: Float[Array, ""]
     ) -> tuple[Trajectory, Chances, Float[Array, ""]]:
         dim, kind, levels = state.position.shape[0], state.position.dtype, self.max_tree_depth
         least = jnp.nextafter(jnp.array(-1, kind), jnp.array(0, kind))
@@ -115,11 +116,11 @@ class NUTS(Hamiltonian):
         start = Point(jnp.stack([state.position, state.gradient, momentum]), state.log_density)
         return trajectory.begin(start, chances), chances, self.jittered(step_size, numbers[-1])
 
-    def _end(self, t: Trajectory, step_size: Float[Array, ""]) -> tuple[HamiltonianState, TreeInfo]:
+    def _end(self, t: Trajectory, step_size: Float[Array, ""]) -> tuple[Evaluated, TreeInfo]:
         point, acceptance = t.proposal, t.acceptance / t.size
         position, gradient, _ = point.vectors
         cut_off = (t.depth == self.max_tree_depth) & ~t.turning & ~t.diverging
-        return HamiltonianState(position, point.log_density, gradient), TreeInfo(
+        return Evaluated(position, point.log_density, gradient), TreeInfo(
             diverging=t.diverging,
             energy=point.energy,
             acceptance_rate=acceptance[0],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from jaxtyping import Array, Float
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
 
 class State(Protocol):
@@ -24,3 +25,22 @@ class State(Protocol):
     def gradient(self) -> Float[Array, " dim"]:
         """Gradient of the log-density there; zeros if the method has none."""
         ...
+
+
+class Evaluated(NamedTuple):
+    """A position, and what is known there: the state of a method that has no more.
+
+    Attributes:
+        position: The position, in the coordinates in which the kernel moves.
+        log_density: Log-density there, in nats.
+        gradient: Its gradient.
+    """
+
+    position: Float[Array, " dim"]
+    log_density: Float[Array, ""]
+    gradient: Float[Array, " dim"]
+
+    @property
+    def is_finite(self) -> Bool[Array, ""]:
+        """Whether log-density and gradient are numbers."""
+        return jnp.isfinite(self.log_density) & jnp.isfinite(self.gradient).all()

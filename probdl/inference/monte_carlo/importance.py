@@ -8,14 +8,13 @@ from jaxtyping import Array
 
 from probdl.inference.method import Options
 from probdl.inference.monte_carlo import obstacles
-from probdl.inference.monte_carlo.guides import Guide, obstacle, proposal
+from probdl.inference.monte_carlo.guided import Guided
+from probdl.inference.monte_carlo.guides import proposal
 from probdl.inference.monte_carlo.independent import (
-    IndependentDraws,
     block_length,
     collect,
     numbers_of,
 )
-from probdl.inference.monte_carlo.laplace import LaplaceGuide
 from probdl.inference.monte_carlo.outcome import Run, causes, defined, of_weights, warn
 from probdl.inference.monte_carlo.proposals import draws
 from probdl.inference.monte_carlo.weights import evidence
@@ -28,7 +27,7 @@ from probdl.program.precision import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportanceSampling(IndependentDraws):
+class ImportanceSampling(Guided):
     r"""Draw from a guide, and weigh each draw by how much more probable it is under the model.
 
     $w_i = p(x, z_i) / q(z_i)$; the mean weight estimates the evidence without bias. The largest weights are
@@ -64,21 +63,6 @@ class ImportanceSampling(IndependentDraws):
     """
 
     num_samples: int = 2500
-    guide: Guide | None = None
-
-    def __post_init__(self) -> None:
-        """Check the guide and the numbers."""
-        super().__post_init__()
-        check_kind("guide", self.guide)
-
-    @property
-    def instead(self) -> str:
-        """What to do with a model that nothing can be proposed for."""
-        return "Pass a guide program that draws all latents, or call NUTS() or infer(model, key=0)."
-
-    def applicable(self, model: Model) -> str | None:
-        """Return why nothing can be proposed for a model, if so."""
-        return obstacle(model, self.guide)
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Return weighted draws from the posterior of a model."""
@@ -97,20 +81,4 @@ class ImportanceSampling(IndependentDraws):
         estimate = None if obstacles.improper(model) else evidence(stats[LOG_RATIO])
         return warn(
             run.result(found.values, stats, evidence=estimate, asked=self.num_samples, attributes=recorded)
-        )
-
-
-def check_kind(name: str, guide: Guide | None) -> None:
-    """Check that something can be a guide.
-
-    Args:
-        name: Name of the argument, for the message.
-        guide: The guide.
-
-    Raises:
-        TypeError: If it cannot.
-    """
-    if guide is not None and not callable(guide) and not isinstance(guide, Model | LaplaceGuide):
-        raise TypeError(
-            f"Expected {name} to be a NumPyro program, a Model of one, LaplaceGuide() or None; got {guide!r}."
         )

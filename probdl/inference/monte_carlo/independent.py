@@ -11,10 +11,9 @@ import jax
 import numpy as np
 
 from probdl.inference.interruption import interruptible
-from probdl.inference.mcmc.markov_chain import at_least
 from probdl.inference.memory import check_size
-from probdl.inference.method import Method, Options
-from probdl.inference.monte_carlo.meter import meter
+from probdl.inference.meter import meter
+from probdl.inference.method import Method, Options, at_least
 from probdl.program.model import Model
 
 BLOCK = 1024

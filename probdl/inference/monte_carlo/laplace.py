@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from probdl.inference.mcmc.markov_chain import at_least
+from probdl.inference.method import at_least
 from probdl.inference.monte_carlo.maxima import highest
 from probdl.inference.monte_carlo.student import Student
 from probdl.program.bound import Arrays

@@ -16,12 +16,11 @@ from blackjax.ns.utils import log_weights
 from jaxtyping import Array
 
 from probdl.inference.interruption import interruptible
-from probdl.inference.mcmc.markov_chain import at_least
 from probdl.inference.memory import check_size
-from probdl.inference.method import Method, Options
+from probdl.inference.meter import meter
+from probdl.inference.method import Method, Options, at_least
 from probdl.inference.monte_carlo import obstacles
 from probdl.inference.monte_carlo.completion import completed
-from probdl.inference.monte_carlo.meter import meter
 from probdl.inference.monte_carlo.outcome import Run, warn
 from probdl.inference.monte_carlo.tempering import Tempering, check_start
 from probdl.inference.monte_carlo.weights import (

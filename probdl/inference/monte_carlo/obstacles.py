@@ -6,18 +6,15 @@ from collections.abc import Iterable
 
 from probdl.inference.method import NO_LATENT
 from probdl.program.model import Model
+from probdl.program.subsample import subsamplings
 
 IMPROPER = "ImproperUniform"
 
 
 def random_density(model: Model) -> str | None:
     """Return which plate is subsampled, if one is: the log-density is then random."""
-    for name, plate in model.declarations.plates.items():
-        if plate.seen < plate.size:
-            return (
-                f"plate '{name}' is subsampled ({plate.seen} of {plate.size} elements), and its log-density "
-                f"is random: drop its subsample_size"
-            )
+    for plate in subsamplings(model):
+        return f"{plate}, and its log-density is random: drop its subsample_size"
     return None
 
 

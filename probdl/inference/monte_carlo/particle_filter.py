@@ -14,9 +14,8 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 from probdl.errors import NotApplicable
-from probdl.inference.mcmc.markov_chain import at_least
 from probdl.inference.memory import check_size
-from probdl.inference.method import Method, Options
+from probdl.inference.method import Method, Options, at_least
 from probdl.inference.monte_carlo.outcome import Run, check_some_possible, warn
 from probdl.inference.monte_carlo.scans import Filterable, filterable
 from probdl.inference.monte_carlo.weights import pooled

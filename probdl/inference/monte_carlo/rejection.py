@@ -12,15 +12,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from probdl.inference.interruption import interruptible
-from probdl.inference.mcmc.markov_chain import at_least
-from probdl.inference.method import Options
+from probdl.inference.meter import meter
+from probdl.inference.method import Options, at_least
 from probdl.inference.monte_carlo import obstacles
 from probdl.inference.monte_carlo.accepted import Accepted
 from probdl.inference.monte_carlo.bounds import SLACK, BoundSearch
+from probdl.inference.monte_carlo.guided import check_kind
 from probdl.inference.monte_carlo.guides import AnyProposal, Guide, obstacle, proposal
-from probdl.inference.monte_carlo.importance import check_kind
 from probdl.inference.monte_carlo.independent import IndependentDraws, block_length, collect
-from probdl.inference.monte_carlo.meter import meter
 from probdl.inference.monte_carlo.outcome import Run, warn
 from probdl.inference.monte_carlo.proposals import Proposed, draws
 from probdl.inference.result import Result

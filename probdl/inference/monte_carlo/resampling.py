@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array
 
-from probdl.inference.mcmc.markov_chain import at_least
-from probdl.inference.method import Options
+from probdl.inference.method import Options, at_least
 from probdl.inference.monte_carlo import obstacles
-from probdl.inference.monte_carlo.guides import Guide, obstacle, proposal
-from probdl.inference.monte_carlo.importance import check_kind
+from probdl.inference.monte_carlo.guided import Guided
+from probdl.inference.monte_carlo.guides import proposal
 from probdl.inference.monte_carlo.independent import (
-    IndependentDraws,
     block_length,
     collect,
     numbers_of,
@@ -29,7 +27,7 @@ from probdl.program.precision import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class SIR(IndependentDraws):
+class SIR(Guided):
     """Draw candidates from a guide, then choose among them in proportion to their weights.
 
     The chosen draws have equal weight. They are exact in the limit of many candidates; the findings say
@@ -60,27 +58,16 @@ class SIR(IndependentDraws):
     """
 
     num_candidates: int = 20_000
-    guide: Guide | None = None
 
     def __post_init__(self) -> None:
         """Check the guide and the numbers."""
         super().__post_init__()
-        check_kind("guide", self.guide)
         at_least("num_candidates", self.num_candidates, 1)
         if self.num_candidates < self.num_samples:
             raise ValueError(
                 f"Expected at least as many candidates as draws; got num_candidates={self.num_candidates} "
                 f"and num_samples={self.num_samples}. Take ten times as many candidates, or more."
             )
-
-    @property
-    def instead(self) -> str:
-        """What to do with a model that nothing can be proposed for."""
-        return "Pass a guide program that draws all latents, or call NUTS() or infer(model, key=0)."
-
-    def applicable(self, model: Model) -> str | None:
-        """Return why nothing can be proposed for a model, if so."""
-        return obstacle(model, self.guide)
 
     def run(self, key: Array, model: Model, options: Options) -> Result:
         """Draw from the posterior of a model."""

@@ -8,7 +8,7 @@ from scipy import stats
 
 import probdl as pdl
 from probdl.inference.mcmc import trajectory
-from probdl.inference.mcmc.hamiltonian import HamiltonianState
+from probdl.inference.mcmc.state import Evaluated
 from probdl.inference.mcmc.trajectory import Chances, Point
 from probdl.program.target import Target
 
@@ -32,7 +32,7 @@ def p_values(method, step_size, number_of_steps=3):
     with pdl.Precision.DOUBLE.active():
         target = Target(banana, lambda key: jnp.zeros(2), lambda x: {"x": x})
         start = exact(jax.random.key(0))
-        states = HamiltonianState(start, *jax.vmap(jax.value_and_grad(banana))(start))
+        states = Evaluated(start, *jax.vmap(jax.value_and_grad(banana))(start))
         tuning = method.untuned(2)._replace(map=pdl.Unpreconditioned().scaled(np.ones(2)))
         tuning = tuning._replace(step_size=np.float64(step_size))
         advance = jax.jit(lambda keys, states: method.steps(keys, states, target, tuning))
@@ -140,6 +140,6 @@ def test_few_chains_have_trajectories_as_long_as_one():
         tuning = method.untuned(2)._replace(map=pdl.Unpreconditioned().scaled(np.ones(2)))
         tuning = tuning._replace(step_size=np.float64(0.01))
         start = jnp.ones((2, 2))
-        states = HamiltonianState(start, *jax.vmap(jax.value_and_grad(flat.log_density))(start))
+        states = Evaluated(start, *jax.vmap(jax.value_and_grad(flat.log_density))(start))
         _, infos = method.steps(jax.random.split(jax.random.key(0), 2), states, flat, tuning)
     assert (np.asarray(infos.n_steps) > 60).all()
