@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from jaxtyping import Array, Float
 from numpyro.distributions import biject_to, constraints
 
 from probdl.program.bound import Arrays, BoundProgram
-from probdl.program.handlers import Everywhere, Message
+from probdl.program.handlers import Everywhere, Fix, Message
 from probdl.program.layout import Layout
 from probdl.program.model import Model
 from probdl.program.precision import Precision
+from probdl.program.states import base
 
 
 class _Place(Everywhere):
@@ -87,6 +88,27 @@ class Parameters:
         placed = _Place(None, self.layout.unravel(position), dict(self.layout.scan_of))
         trace = self.bound.trace(arrays, placed)
         return {name: jnp.asarray(trace[name]["value"]) for name in self.layout.names}
+
+    def position(self, arrays: Arrays, values: Mapping[str, Array]) -> Float[Array, " dim"]:
+        """Return where sites have values.
+
+        Args:
+            arrays: The data.
+            values: The values; on the edge of what is possible they are moved inside, if that can be.
+        """
+        trace = self.bound.trace(arrays, Fix(None, values, dict(self.layout.scan_of)))
+        supports = {name: support_of(trace[name]) for name in self.layout.names}
+        inside = {name: _inside(support, values[name]) for name, support in supports.items()}
+        return self.layout.ravel({n: biject_to(s).inv(inside[n]) for n, s in supports.items()})
+
+
+def _inside(support: Any, value: Array) -> Array:
+    """Return probabilities that are not zero, nor one."""
+    if base(support) is base(constraints.simplex):
+        return jnp.maximum(value, jnp.finfo(value.dtype).tiny)
+    if base(support) is base(constraints.unit_interval):
+        return jnp.clip(value, jnp.finfo(value.dtype).tiny, 1 - jnp.finfo(value.dtype).epsneg)
+    return value
 
 
 def _start(bound: BoundProgram, names: tuple[str, ...], arrays: Arrays, key: Array) -> dict[str, Array]:

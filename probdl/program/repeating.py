@@ -11,6 +11,7 @@ from jax import lax
 from jax.extend.core import Literal
 from jaxtyping import Array
 
+from probdl.program.custom_derivatives import custom_jvp_call
 from probdl.program.repeated import Repeated, groups
 
 Rule = Callable[[Any, list[Repeated]], list[Array]]
@@ -70,6 +71,8 @@ def _applied(equation: Any, inputs: list[Repeated]) -> list[Repeated]:
     repeats = any(value.axes for value in inputs)
     if repeats and name in CALLS:
         return run(equation.params.get("jaxpr") or equation.params["call_jaxpr"], inputs)
+    if repeats and name == "custom_jvp_call" and (found := custom_jvp_call(run, equation, inputs)):
+        return found
     rule = _elementwise if name in ELEMENTWISE else RULES.get(name)
     if rule is not None and (repeats or name == "broadcast_in_dim"):
         results = rule(equation, inputs)
@@ -213,13 +216,18 @@ def _gather(equation: Any, inputs: list[Repeated]) -> list[Array]:
     return bound(equation, [operand.array, indices.array], slice_sizes=tuple(sizes))
 
 
+def _stack(equation: Any, inputs: list[Repeated]) -> list[Array]:
+    lengths = [max(n) for n in zip(*(value.array.shape for value in inputs), strict=True)]
+    return bound(equation, [value.over(lengths) for value in inputs])
+
+
 def _cholesky(equation: Any, inputs: list[Repeated]) -> list[Array]:
     rank = len(inputs[0].shape)
     return bound(equation, [inputs[0].along([rank - 2, rank - 1]).array])
 
 
 def _triangular_solve(equation: Any, inputs: list[Repeated]) -> list[Array]:
-    """Solve for many right-hand sides at once where the matrix is the same."""
+    """Solve for many right-hand sides at once where the matrix is the same: one product by its inverse."""
     rank = len(inputs[0].shape)
     if any(0 in value.shape for value in inputs):
         return bound(equation, [value.whole for value in inputs])
@@ -234,7 +242,13 @@ def _triangular_solve(equation: Any, inputs: list[Repeated]) -> list[Array]:
     lead = moved.shape[: len(kept)]
     rows = right.shape[rank - 2] if is_left else -1
     flat = moved.reshape(*lead, rows, -1 if is_left else right.shape[rank - 1])
-    (found,) = bound(equation, [jnp.squeeze(matrix.array, folded), flat])
+    unfolded = jnp.squeeze(matrix.array, folded)
+    if flat.shape[-1 if is_left else -2] > unfolded.shape[-1]:
+        eye = jnp.broadcast_to(jnp.eye(unfolded.shape[-1], dtype=unfolded.dtype), unfolded.shape)
+        (inverse,) = bound(equation, [unfolded, eye])
+        found = inverse @ flat if is_left else flat @ inverse
+    else:
+        (found,) = bound(equation, [unfolded, flat])
     return [jnp.transpose(found.reshape(moved.shape), [order.index(axis) for axis in range(rank)])]
 
 
@@ -246,6 +260,7 @@ RULES: dict[str, Rule] = {
     "slice": _slice,
     "rev": _along_axis("dimensions"),
     "concatenate": _along_axis("dimension"),
+    "stack": _stack,
     "cumsum": _along_axis("axis"),
     "cumprod": _along_axis("axis"),
     "cumlogsumexp": _along_axis("axis"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,13 @@ class Terms:
         jaxpr: From the flat inputs to one array a term: steps of a scan first, then the batch of the site.
         names: The site of each output.
         inputs: For each flat input the latent that it is, or None.
+        trailing: How many last axes a term has that are no part of the batch.
     """
 
     jaxpr: Any
     names: tuple[str, ...]
     inputs: tuple[str | None, ...]
+    trailing: int = 0
 
 
 def flat_inputs(arrays: Arrays, values: Mapping[str, Any]) -> list[Any]:
@@ -89,21 +91,42 @@ def terms(
     Returns:
         The terms.
     """
-    names: list[str] = []
 
-    def run(arrays: Arrays, values: dict[str, Any]) -> list[Any]:
+    def run(arrays: Arrays, values: dict[str, Any]) -> dict[str, Any]:
         trace = bound.trace(arrays, _Follow(None, values, dict(scan_of)))
         whole = log_probs(trace, trusted=True)
         steps = dict(_around(trace, name) for name in trace if name.startswith(TERM))
-        found = {name: steps.get(name, term) for name, term in whole.items()}
+        return {name: steps.get(name, term) for name, term in whole.items()}
+
+    return traced_terms(run, leaves, structure)
+
+
+def traced_terms(
+    run: Callable[..., Mapping[str, Any]], leaves: tuple[Any, ...], structure: Any, trailing: int = 0
+) -> Terms:
+    """Trace a function of arrays of a model, values of its latents, and others.
+
+    Args:
+        run: The function; it returns one term a site.
+        leaves: Shapes and types of its inputs.
+        structure: Their tree.
+        trailing: How many last axes a term has that are no part of the batch.
+
+    Returns:
+        The terms.
+    """
+    names: list[str] = []
+
+    def listed(*inputs: Any) -> list[Any]:
+        found = run(*inputs)
         names[:] = found
         return [jnp.asarray(term) for term in found.values()]
 
     abstract = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*leaf) for leaf in leaves])
-    jaxpr = jax.make_jaxpr(run)(*abstract)
+    jaxpr = jax.make_jaxpr(listed)(*abstract)
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(abstract)]
     inputs = tuple(path[1].key if path[0].idx == 1 else None for path in paths)
-    return Terms(jaxpr, tuple(names), inputs)
+    return Terms(jaxpr, tuple(names), inputs, trailing)
 
 
 def abstractly(tree: Any) -> tuple[Any, Any]:

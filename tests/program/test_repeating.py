@@ -66,6 +66,11 @@ FUNCTIONS = {
     "spread out": (lambda z, x: jnp.zeros((4, D)).at[z].add(x), STATES, ROWS),
     "a condition": (lambda z, x: lax.cond(z[0] > 1, jnp.sin, jnp.cos, x), STATES, ROWS),
     "a loop": (lambda x, y: lax.scan(lambda c, r: (c + r, c), x[0], y)[1], ROWS, ROWS),
+    "functions of their own, twice": (
+        lambda x, y: jax.grad(lambda v: jax.nn.softplus(v * x).sum())(y) + jax.nn.relu(x),
+        ROWS,
+        ROWS,
+    ),
     "categories": (lambda z, x: dist.Categorical(logits=x).log_prob(z % D), STATES, ROWS),
     "normals": (lambda z, x: dist.Normal(TABLE[z], 2.0).to_event(1).log_prob(x), STATES, ROWS),
     "vectors": (
@@ -138,7 +143,7 @@ def test_a_matrix_that_all_elements_share_is_decomposed_once():
         for equation in once.jaxpr.eqns
         if equation.primitive.name in ("cholesky", "triangular_solve")
     ]
-    assert shapes == [(1, D, D), (D, N)]
+    assert shapes == [(1, D, D), (D, D)]
 
 
 def test_derivatives_are_those_of_whole_arrays():
@@ -155,3 +160,17 @@ def test_derivatives_are_those_of_whole_arrays():
         return jaxpr_as_fun(closed)(rows, mean)[0].sum()
 
     np.testing.assert_allclose(jax.grad(total)(rows[0], rows), jax.grad(whole)(rows[0], rows), rtol=2e-5)
+
+
+def test_a_rule_for_a_derivative_is_kept():
+    def function(x):
+        return jax.scipy.special.xlogy(x, x) + jax.nn.softplus(x)
+
+    closed = jax.make_jaxpr(function)(jnp.zeros(N))
+    for x in (0.0, 0.5, 800.0):
+        one = Repeated(jnp.full(1, x), (N,))
+        (found,) = run(closed, [one])
+        assert found.array.shape == (1,)
+        for order in (jax.grad, lambda f: jax.grad(jax.grad(f))):
+            slope = order(lambda v: run(closed, [Repeated(v[None], (N,))])[0].array[0])(x)
+            np.testing.assert_array_equal(slope, order(function)(x))

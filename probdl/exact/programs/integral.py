@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from probdl.exact.programs.local import Locals, NotIntegrable, Unaligned
+from probdl.exact.programs.local import Local, Locals, NotIntegrable, Unaligned
 from probdl.exact.programs.potential import Potential, Space
 from probdl.exact.programs.steps import Step
 from probdl.exact.programs.sweep import Operation, Sweep, Swept
@@ -86,15 +86,18 @@ class Integral:
         """Return traced terms as functions of the variables."""
         return Locals(found, self.sites, self.reads, {v.name: v for v in self.variables})
 
-    def potentials(self, arrays: Arrays, values: Mapping[str, Array]) -> tuple[list[Potential], Array]:
-        """Return the terms that read a variable as potentials, and the sum of all others.
+    def potentials(
+        self, arrays: Arrays, values: Mapping[str, Array], without: Collection[str] = ()
+    ) -> tuple[dict[Local, Potential], Array]:
+        """Return the terms that read a variable as potentials, and the sum of those that read none.
 
         Args:
             arrays: The data.
             values: The other latents.
+            without: Sites whose terms are left out if they read a variable.
 
         Returns:
-            The potentials, and a number in nats.
+            The potentials by their terms, and a number in nats.
 
         Raises:
             Unaligned: If elements of a variable have to go together.
@@ -102,7 +105,8 @@ class Integral:
         whole, inputs = self.locals(arrays, values)
         space = self.space
         rest = [jnp.sum(term) for term in whole.constant(inputs)]
-        found = [tabulated(space, local, inputs) for local in whole.all()]
+        wanted = (local for local in whole.all() if local.name not in without)
+        found = {local: tabulated(space, local, inputs) for local in wanted}
         return found, sum(rest, jnp.zeros(()))
 
     def swept(
@@ -124,7 +128,7 @@ class Integral:
             Logarithm of the integral, and each variable given those that were integrated later.
         """
         potentials, rest = self.potentials(arrays, values)
-        found = Sweep(self.space, [*potentials, *(extra or [])], operation, self.last).run()
+        found = Sweep(self.space, [*potentials.values(), *(extra or [])], operation, self.last).run()
         return Swept(found.log_normalizer + rest, found.steps)
 
     def log_density(self, arrays: Arrays, values: Mapping[str, Array]) -> Array:

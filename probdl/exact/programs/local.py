@@ -62,8 +62,9 @@ class Local:
         lengths: Their lengths.
         start: The first step of the scan that it holds for.
         refs: What it reads.
-        run: From the flat inputs and one element for each ref to the term. Its axes are `axes`; of length
-            one where it does not vary.
+        run: From the flat inputs and one element for each ref to the term. Its axes are `axes`, of length
+            one where it does not vary; then those that are no part of the batch.
+        step: The one step of a scan that it is, without an axis for it; or None.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Local:
     start: int
     refs: tuple[Ref, ...]
     run: Callable[[Sequence[Array], Sequence[Array]], Array]
+    step: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,13 +151,14 @@ class Locals:
         along = [name for name in used if site.scan is not None and site.scan in self.variables[name].axes]
         if along:
             return self._steps(number, site, along)
-        axes = self._axes(site, self.terms.jaxpr.out_avals[number].shape)
+        shape = self.terms.jaxpr.out_avals[number].shape
+        axes = self._axes(site, shape[: len(shape) - self.terms.trailing])
         refs = tuple(self._ref(name, site, axes) for name in used)
         step = part(self.terms.jaxpr, [number])
 
         def run(inputs: Sequence[Array], elements: Sequence[Array]) -> Array:
             placed = self._placed(inputs, dict(zip(used, elements, strict=True)))
-            return arranged(step.repeating(placed)[0], axes)
+            return arranged(step.repeating(placed)[0], axes, self.terms.trailing)
 
         return [Local(site.name, *self._lengths(site, axes), 0, refs, run)]
 
@@ -194,10 +197,11 @@ class Locals:
             steps |= {key: self.variables[key[0]].nothing[0] for key in window.reads if key not in steps}
             placed = self._placed(inputs, {name: values[name] for name in outer})
             found = window.run([Repeated.of(value).whole for value in placed], steps)
-            return arranged(Repeated.of(found[0] if window.reaches_back else found), axes)
+            found = found[0] if window.reaches_back else found
+            return arranged(Repeated.of(found), axes, self.terms.trailing)
 
-        start = 0 if window.reaches_back else window.start
-        return Local(site.name, *self._lengths(site, axes), start, tuple(refs), run)
+        start, step = (0, window.start) if window.reaches_back else (window.start, None)
+        return Local(site.name, *self._lengths(site, axes), start, tuple(refs), run, step)
 
     def _placed(self, inputs: Sequence[Array], elements: Mapping[str, Array]) -> list[Array | Repeated]:
         """Return the inputs with elements in the place of variables."""
@@ -259,9 +263,17 @@ def length_of(site: Site, name: str) -> int:
     return site.shape[dict(site.axes)[name]]
 
 
-def arranged(term: Repeated, axes: Sequence[tuple[str, int]]) -> Array:
-    """Return a term summed over all axes but those of plates and scans, where it may be of length one."""
+def arranged(term: Repeated, axes: Sequence[tuple[str, int]], trailing: int = 0) -> Array:
+    """Return a term summed over all axes but those of plates and scans, where it may be of length one.
+
+    Args:
+        term: The term.
+        axes: The plates and scans, each with its axis.
+        trailing: How many last axes are kept, too, and written out.
+    """
+    rank = len(term.shape)
+    term = term.along(range(rank - trailing, rank))
     kept = [axis for _, axis in axes]
-    summed = tuple(axis for axis in range(len(term.shape)) if axis not in kept)
+    summed = tuple(axis for axis in range(rank - trailing) if axis not in kept)
     count = math.prod(term.shape[axis] for axis in summed if axis in term.axes)
     return count * jnp.sum(term.array, axis=summed)

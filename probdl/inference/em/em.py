@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 from jaxtyping import Array
 
 from probdl.errors import SiteNotFound
@@ -15,21 +16,23 @@ from probdl.exact.programs.attempt import Search
 from probdl.exact.programs.search import Found, find
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.assemble import provenance
-from probdl.inference.em.ascent import ascend
-from probdl.inference.em.climb import Climb, Fall
-from probdl.inference.em.expected import Expected
+from probdl.inference.em.climb import Climb, Fall, Positions, Step
+from probdl.inference.em.closed import Closed, closed
+from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.fitted import fitted, observations
+from probdl.inference.em.m_step import m_step
 from probdl.inference.em.squarem import SQUAREM
 from probdl.inference.em.starts import fallen, impossible, starts
 from probdl.inference.meter import meter
 from probdl.inference.method import Method, Options, at_least
 from probdl.inference.result import Result
-from probdl.program.bound import Arrays
 from probdl.program.model import Model
 from probdl.program.parameters import Parameters
 from probdl.program.precision import Precision
 from probdl.program.sites import SiteKind
 from probdl.program.subsample import subsamplings
+
+LOST = 1e-9  # of the objective: where more cancels in sums of data, all data are gone through
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +166,11 @@ class EM(Method):
                 )
         with Precision.DOUBLE.active():
             integral = self._found(model).integral or Search(model, self.max_table).integral(())
-            expected = Expected(integral, Parameters.of(model, self.estimated(model)))
+            plain = Expected(integral, Parameters.of(model, self.estimated(model)))
             arrays = model.arrays(Precision.DOUBLE)
-            begin = starts(key, expected, arrays, self.num_restarts, observations(model))
-            climb = Climb(self, functools.partial(_step, expected, self.num_newton_steps, arrays), begin)
+            whole = Seen(arrays, {})
+            begin = starts(key, plain, whole, self.num_restarts, observations(model))
+            climb = Climb(self, self._step(plain, model, whole, key), begin)
             interrupted = False
             with meter("fitting", wanted=options.progress) as report:
                 try:
@@ -174,32 +178,50 @@ class EM(Method):
                         climb.advance()
                         report(climb.steps / self.max_steps, f"objective {climb.best:.8g}")
                 except Fall as fall:
-                    raise fallen(expected, arrays, fall) from None
+                    raise fallen(plain, whole, fall) from None
                 except KeyboardInterrupt:
                     interrupted = True
                 try:
                     fit = climb.finished(interrupted=interrupted)
                 except Fall as fall:
-                    raise fallen(expected, arrays, fall) from None
+                    raise fallen(plain, whole, fall) from None
             if fit is None:
-                raise impossible(expected, arrays, begin[0])
+                raise impossible(plain, whole, begin[0])
             attributes = provenance(key, self) | {"num_samples": self.num_samples}
-            return fitted(key, self, model, expected, arrays, fit, options, attributes)
+            return fitted(key, self, model, plain, arrays, fit, options, attributes)
+
+    def _step(self, plain: Expected, model: Model, whole: Seen, key: Array) -> Step:
+        """Return what takes a step: by sums of data as long as they are exact enough."""
+        expected, seen = plain.collapsing(model, whole.arrays)
+        rule = closed(expected, model, seen, key)
+        is_exact = False
+
+        def step(positions: Positions) -> tuple[Positions, np.ndarray, np.ndarray]:
+            nonlocal is_exact
+            if expected.collapsed and not is_exact:
+                *found, lost = _stepped(expected, rule, self.num_newton_steps, seen, positions)
+                is_exact = bool((lost > LOST * (1 + abs(found[1]))).any())
+                if not is_exact:
+                    return found[0], found[1], found[2]
+            rest = rule if not expected.collapsed else Closed()
+            after, objective, promise, _ = _stepped(plain, rest, self.num_newton_steps, whole, positions)
+            return after, objective, promise
+
+        return step
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _step(
-    expected: Expected, num_newton_steps: int, arrays: Arrays, positions: Array
-) -> tuple[Array, Array, Array]:
-    """Return positions one step on, the objectives before, and what a step promises; restarts first."""
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _stepped(
+    expected: Expected, rule: Closed, num_newton_steps: int, seen: Seen, positions: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return positions one step on, and the objectives before; what a step promises, and rounding errors."""
 
-    def one(position: Array) -> tuple[Array, Array, Array]:
-        found = expected.e_step(arrays, position)
-        inside = functools.partial(expected.bound, arrays, weights=found.weights)
-        point, promise = ascend(inside, position, num_newton_steps)
-        return point, found.objective, promise
+    def one(position: Array) -> tuple[Array, Array, Array, Array]:
+        found = expected.e_step(seen, position)
+        after, promise = m_step(expected, rule, num_newton_steps, seen, position, found)
+        return after, found.objective, promise, found.rounding
 
     if len(positions) > 1:
         return jax.vmap(one)(positions)
-    after, objective, promise = one(positions[0])
-    return after[None], objective[None], promise[None]
+    after, objective, promise, lost = one(positions[0])
+    return after[None], objective[None], promise[None], lost[None]

@@ -18,6 +18,7 @@ Source:
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -26,13 +27,50 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from probdl.exact.programs.collapsed import Collapsed, collapsed, repeats
 from probdl.exact.programs.integral import Integral
 from probdl.exact.programs.potential import Potential
 from probdl.exact.programs.sweep import Sweep
+from probdl.exact.programs.tabulation import Parts
 from probdl.program.bound import Arrays
+from probdl.program.model import Model
+from probdl.program.naturals import Data, Member, data_of, members
 from probdl.program.parameters import Parameters
 
-Parts = tuple[Array, Array | None, Array | None]
+MOST_BYTES = 2**31
+
+
+class Seen(NamedTuple):
+    """The data.
+
+    Attributes:
+        arrays: Those of the model.
+        data: Sums of them are all that matters of these sites.
+    """
+
+    arrays: Arrays
+    data: dict[str, Data]
+
+
+class Factor(NamedTuple):
+    """A factor of the program that reads a latent.
+
+    Attributes:
+        name: Its site.
+        parts: What depends on the parameters: its logarithm, as a table, linear and quadratic coefficients;
+            or its natural parameters.
+        source: What they are of.
+    """
+
+    name: str
+    parts: Parts
+    source: Potential | Collapsed
+
+    def potential(self, parts: Parts) -> Potential:
+        """Return the factor with other parts."""
+        if isinstance(self.source, Collapsed):
+            return self.source.potential(parts)
+        return replace(self.source, log=parts[0], linear=parts[1], precision=parts[2])
 
 
 class Bound(NamedTuple):
@@ -40,11 +78,13 @@ class Bound(NamedTuple):
 
     Attributes:
         objective: Log-likelihood at the parameters so far, in nats; log-priors of sites included.
-        weights: Of each factor, the weights of its logarithm: tables, linear and quadratic coefficients.
+        weights: Of each factor, the weights of its parts.
+        rounding: By how much sums of data may be wrong, in nats.
     """
 
     objective: Float[Array, ""]
     weights: list[Parts]
+    rounding: Float[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -54,92 +94,121 @@ class Expected:
     Attributes:
         integral: The integral over all latents that are no parameters.
         parameters: The parameters.
+        collapsed: Observed sites whose factors are functions of natural parameters.
     """
 
     integral: Integral
     parameters: Parameters
+    collapsed: tuple[Member, ...] = ()
 
-    def factors(self, arrays: Arrays, position: Float[Array, " dim"]) -> tuple[list[Potential], Array]:
+    def collapsing(self, model: Model, arrays: Arrays) -> tuple[Expected, Seen]:
+        """Return the same with sums of data in the place of data, where that saves work.
+
+        Args:
+            model: The model.
+            arrays: Its data.
+        """
+        kept = tuple(site for site in members(model, arrays) if self._saves(site, arrays))
+        chosen = replace(self, collapsed=kept)
+        return chosen, Seen(arrays, data_of(self.integral.bound, chosen.collapsed, arrays))
+
+    def _saves(self, site: Member, arrays: Arrays) -> bool:
+        """Whether a site is better treated by sums of its data."""
+        alone, seen = (
+            replace(self, collapsed=(site,)),
+            functools.partial(data_of, self.integral.bound, (site,)),
+        )
+        data = jax.eval_shape(seen, arrays)
+        statistics = data[site.name].statistics
+        found: list[bool] = []
+
+        def look(arrays: Arrays, data: dict[str, Data], key: Array) -> list[Parts]:
+            terms, inputs = alone._terms(Seen(arrays, data), self.parameters.start(arrays, key))
+            parts = [term.parts(inputs) for term in terms]
+            found.extend(repeats(term, own[0].shape) for term, own in zip(terms, parts, strict=True))
+            return parts
+
+        jax.eval_shape(look, arrays, data, jax.random.key(0))
+        size = math.inf if statistics is None else statistics.size * statistics.dtype.itemsize
+        return bool(found) and all(found) and size <= MOST_BYTES
+
+    def factors(self, seen: Seen, position: Float[Array, " dim"]) -> tuple[list[Factor], Array]:
         """Return the factors that read a latent, and the sum of the logarithms of all others.
 
         Args:
-            arrays: The data.
+            seen: The data.
             position: The parameters.
         """
-        return self.integral.potentials(arrays, self.parameters.values(arrays, position))
+        values = self.parameters.values(seen.arrays, position)
+        names = {site.name for site in self.collapsed}
+        plain, rest = self.integral.potentials(seen.arrays, values, names)
+        found = [Factor(local.name, (f.log, f.linear, f.precision), f) for local, f in plain.items()]
+        terms, inputs = self._terms(seen, position) if names else ([], [])
+        return [*found, *(Factor(term.local.name, term.parts(inputs), term) for term in terms)], rest
 
-    def objective(self, arrays: Arrays, position: Float[Array, " dim"]) -> Float[Array, ""]:
+    def objective(self, seen: Seen, position: Float[Array, " dim"]) -> Float[Array, ""]:
         """Return the log-likelihood of parameters, and log-priors of sites, in nats.
 
         Args:
-            arrays: The data.
+            seen: The data.
             position: The parameters.
         """
-        factors, rest = self.factors(arrays, position)
-        return self._integrated(factors, [_parts(factor) for factor in factors]) + rest
+        factors, rest = self.factors(seen, position)
+        return self._integrated(factors, [factor.parts for factor in factors]) + rest
 
-    def e_step(self, arrays: Arrays, position: Float[Array, " dim"]) -> Bound:
+    def e_step(self, seen: Seen, position: Float[Array, " dim"]) -> Bound:
         """Return the weights of the factors, given parameters.
 
         Args:
-            arrays: The data.
+            seen: The data.
             position: The parameters.
         """
-        factors, rest = self.factors(arrays, position)
+        factors, rest = self.factors(seen, position)
         inside = functools.partial(self._integrated, factors)
-        total, weights = jax.value_and_grad(inside)([_parts(factor) for factor in factors])
-        return Bound(total + rest, weights)
+        total, weights = jax.value_and_grad(inside)([factor.parts for factor in factors])
+        sizes = [
+            _inner(jax.tree.map(jnp.abs, w), jax.tree.map(jnp.abs, factor.parts))
+            for factor, w in zip(factors, weights, strict=True)
+            if isinstance(factor.source, Collapsed)
+        ]
+        return Bound(total + rest, weights, jnp.finfo(total.dtype).eps * sum(sizes, jnp.zeros(())))
 
-    def bound(
-        self, arrays: Arrays, position: Float[Array, " dim"], weights: Sequence[Parts]
-    ) -> Float[Array, ""]:
+    def bound(self, seen: Seen, position: Float[Array, " dim"], weights: Sequence[Parts]) -> Float[Array, ""]:
         """Return the lower bound on the objective, up to a constant, in nats.
 
         Args:
-            arrays: The data.
+            seen: The data.
             position: The parameters.
             weights: Those of an E-step.
         """
-        factors, rest = self.factors(arrays, position)
-        terms = (_inner(w, _parts(factor)) for factor, w in zip(factors, weights, strict=True))
+        factors, rest = self.factors(seen, position)
+        terms = (_inner(w, factor.parts) for factor, w in zip(factors, weights, strict=True))
         return sum(terms, rest)
 
-    def losses(self, arrays: Arrays, before: Array, after: Array) -> dict[str, float]:
+    def losses(self, seen: Seen, before: Array, after: Array) -> dict[str, float]:
         """Return how much the bound lost between two positions by the factors of each site, in nats.
 
         Args:
-            arrays: The data.
+            seen: The data.
             before: The position of the E-step.
             after: Another position.
         """
-        weights = self.e_step(arrays, before).weights
+        weights = self.e_step(seen, before).weights
         found: dict[str, float] = {}
-        ends = (self.factors(arrays, position)[0] for position in (before, after))
-        for name, one, other, w in zip(self.names(arrays, before), *ends, weights, strict=True):
-            lost = float(_inner(w, _parts(one)) - _inner(w, _parts(other)))
-            found[name] = found.get(name, 0.0) + lost
+        ends = (self.factors(seen, position)[0] for position in (before, after))
+        for one, other, w in zip(*ends, weights, strict=True):
+            lost = float(_inner(w, one.parts) - _inner(w, other.parts))
+            found[one.name] = found.get(one.name, 0.0) + lost
         return found
 
-    def names(self, arrays: Arrays, position: Array) -> list[str]:
-        """Return the site of each factor.
+    def _terms(self, seen: Seen, position: Array) -> tuple[list[Collapsed], list[Array]]:
+        values = self.parameters.values(seen.arrays, position)
+        return collapsed(self.integral, seen.arrays, values, self.collapsed, seen.data)
 
-        Args:
-            arrays: The data.
-            position: A position.
-        """
-        values = self.parameters.values(arrays, position)
-        return [local.name for local in self.integral.locals(arrays, values)[0].all()]
-
-    def _integrated(self, factors: Sequence[Potential], parts: Sequence[Parts]) -> Array:
-        given = [
-            replace(f, log=p[0], linear=p[1], precision=p[2]) for f, p in zip(factors, parts, strict=True)
-        ]
+    def _integrated(self, factors: Sequence[Factor], parts: Sequence[Parts]) -> Array:
+        given = [factor.potential(own) for factor, own in zip(factors, parts, strict=True)]
         integral = self.integral
         return Sweep(integral.space, given, last=integral.last).run().log_normalizer
-
-
-def _parts(factor: Potential) -> Parts:
-    return factor.log, factor.linear, factor.precision
 
 
 def _inner(weights: Parts, parts: Parts) -> Array:

@@ -21,7 +21,7 @@ from probdl.exact.programs.variables import Kind
 from probdl.inference.destination import destination
 from probdl.inference.diagnostics import by_severity
 from probdl.inference.em.climb import Fit
-from probdl.inference.em.expected import Expected
+from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.method import Options
 from probdl.inference.result import Result
 from probdl.inference.status import Finding, InferenceWarning, Status, verdict
@@ -190,7 +190,7 @@ def _standard_errors(
     expected: Expected, arrays: Arrays, position: Float[Array, " dim"]
 ) -> tuple[dict[str, Array], Array]:
     """Return standard errors by the observed information, and whether this is a strict maximum."""
-    information = -jax.hessian(functools.partial(expected.objective, arrays))(position)
+    information = -jax.hessian(functools.partial(expected.objective, Seen(arrays, {})))(position)
     diagonal = jnp.diagonal(information)
     unit = 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
     values, vectors = jnp.linalg.eigh(unit[:, None] * (information + information.T) / 2 * unit)

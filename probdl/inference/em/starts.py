@@ -10,14 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.inference.em.climb import Fall
-from probdl.inference.em.expected import Expected
-from probdl.program.bound import Arrays
+from probdl.inference.em.expected import Expected, Seen
 
 MOST_EXACT, PROBES = 64, 32
 
 
 def starts(
-    key: Array, expected: Expected, arrays: Arrays, num_restarts: int, num_observations: int
+    key: Array, expected: Expected, seen: Seen, num_restarts: int, num_observations: int
 ) -> Float[np.ndarray, "restart dim"]:
     """Return starting positions: the program's own first, others around it.
 
@@ -27,19 +26,16 @@ def starts(
     Args:
         key: A key.
         expected: The program with its latents integrated.
-        arrays: The data.
+        seen: The data.
         num_restarts: How many.
         num_observations: How many observations the data are.
     """
     own = np.stack(
-        [
-            np.asarray(_own(expected, arrays, jax.random.fold_in(key, number)))
-            for number in range(num_restarts)
-        ]
+        [np.asarray(_own(expected, seen, jax.random.fold_in(key, number))) for number in range(num_restarts)]
     )
     if num_restarts == 1:
         return own
-    bend = np.asarray(_curvature(expected, arrays, jax.random.fold_in(key, num_restarts), own[0]))
+    bend = np.asarray(_curvature(expected, seen, jax.random.fold_in(key, num_restarts), own[0]))
     known = np.isfinite(bend) & (bend > 0)
     spread = np.sqrt(np.where(known, num_observations / np.where(known, bend, 1.0), 1.0))
     noise = np.array(jax.random.normal(jax.random.fold_in(key, num_restarts + 1), own.shape))
@@ -48,15 +44,15 @@ def starts(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _own(expected: Expected, arrays: Arrays, key: Array) -> Float[Array, " dim"]:
-    return expected.parameters.start(arrays, key)
+def _own(expected: Expected, seen: Seen, key: Array) -> Float[Array, " dim"]:
+    return expected.parameters.start(seen.arrays, key)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _curvature(expected: Expected, arrays: Arrays, key: Array, position: Array) -> Float[Array, " dim"]:
+def _curvature(expected: Expected, seen: Seen, key: Array, position: Array) -> Float[Array, " dim"]:
     """Return minus the second derivatives of the bound by each coordinate; of many, estimates."""
-    weights = expected.e_step(arrays, position).weights
-    slope = jax.grad(lambda x: expected.bound(arrays, x, weights))
+    weights = expected.e_step(seen, position).weights
+    slope = jax.grad(lambda x: expected.bound(seen, x, weights))
     _, product = jax.linearize(slope, position)
     dim = position.size
     if dim <= MOST_EXACT:
@@ -65,21 +61,21 @@ def _curvature(expected: Expected, arrays: Arrays, key: Array, position: Array) 
     return -jnp.mean(signs * jax.lax.map(product, signs), 0)
 
 
-def impossible(expected: Expected, arrays: Arrays, position: Float[np.ndarray, " dim"]) -> ValueError:
+def impossible(expected: Expected, seen: Seen, position: Float[np.ndarray, " dim"]) -> ValueError:
     """Return the error for a start at which the log-likelihood is not finite; it names the site, if it can.
 
     Args:
         expected: The program with its latents integrated.
-        arrays: The data.
+        seen: The data.
         position: The start.
     """
-    factors, _ = expected.factors(arrays, jnp.asarray(position))
-    names = expected.names(arrays, jnp.asarray(position))
-    tables = {name: np.asarray(factor.log) for name, factor in zip(names, factors, strict=True)}
-    states = {name: tuple(range(len(f.axes), f.log.ndim)) for name, f in zip(names, factors, strict=True)}
+    factors, _ = expected.factors(seen, jnp.asarray(position))
+    placed = {factor.name: factor.potential(factor.parts) for factor in factors}
+    tables = {name: np.asarray(f.log) for name, f in placed.items()}
+    states = {name: tuple(range(len(f.axes), f.log.ndim)) for name, f in placed.items()}
     bad = [n for n, t in tables.items() if (np.isnan(t) | np.isneginf(t)).all(states[n]).any()]
     where = f", at site '{bad[0]}'" if bad else ""
-    values = expected.parameters.values(arrays, jnp.asarray(position))
+    values = expected.parameters.values(seen.arrays, jnp.asarray(position))
     listed = ", ".join(f"{name}={np.array2string(np.asarray(v), threshold=4)}" for name, v in values.items())
     return ValueError(
         f"Expected a finite log-likelihood at the start; got none{where}: {listed}. Have params begin at "
@@ -87,15 +83,15 @@ def impossible(expected: Expected, arrays: Arrays, position: Float[np.ndarray, "
     )
 
 
-def fallen(expected: Expected, arrays: Arrays, fall: Fall) -> ArithmeticError:
+def fallen(expected: Expected, seen: Seen, fall: Fall) -> ArithmeticError:
     """Return the error for an objective that fell; it names the site whose terms lost the most.
 
     Args:
         expected: The program with its latents integrated.
-        arrays: The data.
+        seen: The data.
         fall: What happened.
     """
-    losses = expected.losses(arrays, jnp.asarray(fall.before), jnp.asarray(fall.after))
+    losses = expected.losses(seen, jnp.asarray(fall.before), jnp.asarray(fall.after))
     worst = max(losses, key=lambda name: losses[name], default="")
     site = f"; the terms of '{worst}' lost {losses[worst]:.3g}" if worst else ""
     before, after = fall.objectives

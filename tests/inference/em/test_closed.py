@@ -1,0 +1,265 @@
+"""M-steps in closed form: found however a program is written, and at the maximum of the bound."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from numpyro.contrib.control_flow import scan
+from numpyro.distributions import constraints
+
+import probdl as pdl
+from probdl.inference.em.closed import closed
+from probdl.inference.em.expected import Expected, Seen
+from probdl.inference.em.m_step import m_step
+from probdl.program.parameters import Parameters
+from probdl.program.precision import Precision
+
+R = np.random.default_rng(0)
+N, D, K = 24, 3, 2
+ROWS = R.normal(size=(N, D)) * [1.0, 30.0, 0.1] + [0.0, 100.0, 5.0]
+COUNTS = R.poisson(3.0, size=(N, D))
+BITS = R.integers(0, 2, size=(N, D))
+CLASSES = R.integers(0, 3, size=N)
+MATRICES = np.stack([np.diag(ROWS.var(0)), 2 * np.diag(ROWS.var(0))])
+
+
+def param(name, value, constraint=constraints.real):
+    return numpyro.param(name, jnp.asarray(value, float), constraint=constraint)
+
+
+def states():
+    return numpyro.sample("z", dist.Categorical(param("weights", [0.4, 0.6], constraints.simplex)))
+
+
+def means():
+    return param("means", ROWS[:K])
+
+
+def full(x):
+    covariances = param("covariances", MATRICES, constraints.positive_definite)
+    mean = means()
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.MultivariateNormal(mean[z], covariances[z]), obs=x)
+
+
+def precisions(x):
+    matrices = param("precisions", np.linalg.inv(MATRICES), constraints.positive_definite)
+    mean = means()
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.MultivariateNormal(mean[z], precision_matrix=matrices[z]), obs=x)
+
+
+def tied(x):
+    covariance = param("covariance", MATRICES[0], constraints.positive_definite)
+    mean = means()
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.MultivariateNormal(mean[z], covariance), obs=x)
+
+
+def diagonal(x):
+    mean, variances = means(), param("variances", ROWS.var(0) * np.ones((K, 1)), constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Normal(mean[z], jnp.sqrt(variances[z])).to_event(1), obs=x)
+
+
+def spherical(x):
+    mean, scales = means(), param("scales", [20.0, 40.0], constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Normal(mean[z], scales[z][:, None]).to_event(1), obs=x)
+
+
+def columns(x):
+    mean = means()
+    with numpyro.plate("N", N, dim=-2):
+        z = states()
+        with numpyro.plate("D", D, dim=-1):
+            numpyro.sample("x", dist.Normal(mean[z[:, 0], None, :][:, 0], 30.0), obs=x)
+
+
+def one_mean(x):
+    """One mean for components of different spread: no mean over places, so no closed form."""
+    mean, scales = param("mean", 0.0), param("scales", [20.0, 40.0], constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Normal(mean, scales[z]), obs=x[:, 1])
+
+
+def bits(x):
+    with numpyro.plate("N", N):
+        z = states()
+        chances = param("chances", R.uniform(0.2, 0.8, (K, D)), constraints.unit_interval)
+        numpyro.sample("x", dist.Bernoulli(chances[z]).to_event(1), obs=x)
+
+
+def odds(x):
+    logits = param("logits", R.normal(size=(D, K)))
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Bernoulli(logits=logits.T[z]).to_event(1), obs=x)
+
+
+def counts(x):
+    rates = param("rates", [1.0, 5.0], constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Poisson(rates[z][:, None]).to_event(1), obs=x)
+
+
+def log_rates(x):
+    logs = param("logs", [0.0, 1.0])
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Poisson(jnp.exp(logs[z])), obs=x[:, 0])
+
+
+def waits(x):
+    typical = param("typical", [1.0, 5.0], constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Exponential(1 / typical[z]), obs=1.0 + x[:, 0])
+
+
+def classes(x):
+    table = param("table", R.dirichlet(np.ones(3), K), constraints.simplex)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Categorical(table[z]), obs=x)
+
+
+def coin(x):
+    chance, mean = param("chance", 0.3, constraints.unit_interval), param("means", [0.0, 50.0])
+    with numpyro.plate("N", N):
+        z = numpyro.sample("z", dist.Bernoulli(chance))
+        numpyro.sample("x", dist.Normal(mean[z], 30.0), obs=x[:, 1])
+
+
+def chain(x):
+    moves = param("moves", [[0.7, 0.3], [0.2, 0.8]], constraints.simplex)
+    mean, scales = means(), param("scales", ROWS.std(0), constraints.positive)
+
+    def emit(name, z, seen):
+        numpyro.sample(name, dist.Normal(mean[z], scales).to_event(1), obs=seen)
+
+    def step(before, seen):
+        z = numpyro.sample("z", dist.Categorical(moves[before]))
+        emit("x", z, seen)
+        return z, None
+
+    first = numpyro.sample("first", dist.Categorical(moves[0]))
+    emit("x_first", first, x[0])
+    scan(step, first, x[1:])
+
+
+def lines(x):
+    """A regression on the state: its slope is no argument, its noise waits for it."""
+    slope, noise = param("slope", 1.0), param("noise", 30.0, constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Normal(slope * z, noise), obs=x[:, 1])
+
+
+PROGRAMS = {
+    "full": (full, ROWS, {"weights", "means", "covariances"}),
+    "precisions": (precisions, ROWS, {"weights", "means", "precisions"}),
+    "tied": (tied, ROWS, {"weights", "means", "covariance"}),
+    "diagonal": (diagonal, ROWS, {"weights", "means", "variances"}),
+    "spherical": (spherical, ROWS, {"weights", "means", "scales"}),
+    "columns": (columns, ROWS, {"weights", "means"}),
+    "one mean": (one_mean, ROWS, {"weights"}),
+    "bits": (bits, BITS, {"weights", "chances"}),
+    "odds": (odds, BITS, {"weights", "logits"}),
+    "counts": (counts, COUNTS, {"weights", "rates"}),
+    "log rates": (log_rates, COUNTS, {"weights", "logs"}),
+    "waits": (waits, COUNTS, {"weights", "typical"}),
+    "classes": (classes, CLASSES, {"weights", "table"}),
+    "coin": (coin, ROWS, {"chance", "means"}),
+    "chain": (chain, ROWS, {"moves", "means", "scales"}),
+    "lines": (lines, ROWS, {"weights"}),
+}
+EVERYDAY = ("full", "bits", "chain", "lines")
+
+
+@functools.cache
+def prepared(name):
+    program, data, _ = PROGRAMS[name]
+    model, method = pdl.Model(program, data), pdl.EM()
+    with Precision.DOUBLE.active():
+        parameters = Parameters.of(model, method.estimated(model))
+        plain = Expected(method._found(model).integral, parameters)
+        arrays = model.arrays(Precision.DOUBLE)
+        expected, seen = plain.collapsing(model, arrays)
+        rule = closed(expected, model, seen, jax.random.key(0))
+        start = np.asarray(parameters.start(arrays, jax.random.key(0)))
+    return plain, Seen(arrays, {}), expected, seen, rule, start
+
+
+def named(names):
+    return [name if name in EVERYDAY else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", named(PROGRAMS))
+def test_which_params_have_a_closed_form(name):
+    *_, rule, _ = prepared(name)
+    assert {*rule.names} == PROGRAMS[name][2]
+
+
+@pytest.mark.parametrize("name", named(PROGRAMS))
+def test_sums_of_data_say_what_all_data_say(name):
+    plain, whole, expected, seen, _, start = prepared(name)
+    assert expected.collapsed
+    there = start + 0.1 * np.random.default_rng(1).normal(size=start.shape)
+
+    def looked(expected, seen):
+        @jax.jit
+        def run(start, there):
+            found = expected.e_step(seen, start)
+            gain = expected.bound(seen, there, found.weights) - expected.bound(seen, start, found.weights)
+            slope = jax.grad(lambda x: expected.bound(seen, x, found.weights))(there)
+            return found.objective, gain, slope
+
+        return run(start, there)
+
+    with Precision.DOUBLE.active():
+        for found, wanted in zip(looked(expected, seen), looked(plain, whole), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9 * abs(np.asarray(wanted)).max())
+
+
+@pytest.mark.parametrize("name", named(PROGRAMS))
+def test_the_slope_of_the_bound_is_zero_after_the_step(name):
+    plain, whole, expected, seen, rule, start = prepared(name)
+    own = plain.parameters.layout.places(rule.names)
+    with Precision.DOUBLE.active():
+        start = jnp.asarray(start)
+        found = expected.e_step(seen, start)
+        after, promise = m_step(expected, rule, 50, seen, start, found)
+        slope = jax.grad(lambda x: plain.bound(whole, x, plain.e_step(whole, start).weights))
+        before, there = np.asarray(slope(start)), np.asarray(slope(after))
+        gain = float(plain.objective(whole, after) - found.objective)
+    assert abs(there[own]).max() < 1e-9 * abs(before[own]).max()
+    assert 0 < float(promise) <= gain * (1 + 1e-12)
+
+
+@pytest.mark.slow
+def test_a_component_that_is_too_sharp_for_sums_of_data_is_fitted_by_all_of_them():
+    x = np.concatenate([1e6 + 1e-3 * R.normal(size=40), R.normal(size=40)])
+
+    def program(x):
+        mean, scales = param("means", [0.0, 1e6]), param("scales", [1.0, 1.0], constraints.positive)
+        with numpyro.plate("N", len(x)):
+            z = states()
+            numpyro.sample("x", dist.Normal(mean[z], scales[z]), obs=x)
+
+    result = pdl.infer(pdl.Model(program, x), pdl.EM(), key=0)
+    assert result.status is pdl.Status.OK
+    groups = x[40:], x[:40]
+    np.testing.assert_allclose(result.parameters["means"], [g.mean() for g in groups], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(result.parameters["scales"], [g.std() for g in groups], rtol=1e-6)
