@@ -68,9 +68,9 @@ class Member:
         """
         found = self.family.log_base_measure(self._measured(data, value))
         found = found.reshape(*value.shape[: self.rank], -1).sum(-1)
-        if data.scale is None:
+        if data.unit is None:
             return found
-        scale = jnp.broadcast_to(jnp.expand_dims(data.scale, 0) if self.in_scan else data.scale, value.shape)
+        scale = jnp.broadcast_to(data.unit.scale, value.shape)
         return found - jnp.log(scale).reshape(*value.shape[: self.rank], -1).sum(-1)
 
     def natural(self, data: Data, fn: Any, value: Array) -> Float[Array, "*batch statistics"]:
@@ -83,7 +83,7 @@ class Member:
         """
         family, rank = self.family, self.rank - self.in_scan
         inner = bare(fn)
-        natural = family.read(inner if data.scale is None else _moved(inner, data.mean, data.scale))
+        natural = family.read(inner if data.unit is None else _moved(inner, data.unit))
         elements = value.shape[: value.ndim - len(family.event_shape)]
         log_normalizer = jnp.broadcast_to(family.log_normalizer(natural), elements)
         natural = jnp.broadcast_to(natural @ _merging(family), (*elements, len(_firsts(family))))
@@ -118,21 +118,31 @@ class Member:
         )  # what is off the diagonal stands for two entries
 
     def _measured(self, data: Data, value: Array) -> Array:
-        return value if data.scale is None else (value - data.mean) / data.scale
+        return value if data.unit is None else (value - data.unit.mean) / data.unit.scale
+
+
+class Unit(NamedTuple):
+    """What normal data are measured by.
+
+    Attributes:
+        mean: From where.
+        scale: In what unit.
+    """
+
+    mean: Array
+    scale: Array
 
 
 class Data(NamedTuple):
     """What is known of the data of a site once and for all.
 
     Attributes:
-        mean: What they are measured from; None if as they are.
-        scale: The unit.
+        unit: What they are measured by; None if as they are.
         statistics: T of each draw, followed by a one.
         log_base: log h of each draw, in nats.
     """
 
-    mean: Array | None = None
-    scale: Array | None = None
+    unit: Unit | None = None
     statistics: Array | None = None
     log_base: Array | None = None
 
@@ -192,9 +202,9 @@ def data_of(bound: BoundProgram, sites: tuple[Member, ...], arrays: Arrays) -> d
         measured = Data()
         if site.along is not None:
             mean, spread = (f(value, axis=site.along, keepdims=not site.in_scan) for f in (jnp.mean, jnp.std))
-            measured = Data(mean, jnp.where(spread > 0, spread, 1.0))
+            measured = Data(Unit(mean, jnp.where(spread > 0, spread, 1.0)))
         parts = site.statistics(measured, value), site.log_base(measured, value)
-        found[site.name] = Data(measured.mean, measured.scale, *parts)
+        found[site.name] = Data(measured.unit, *parts)
     return found
 
 
@@ -267,9 +277,10 @@ def _equals(family: ExponentialFamily) -> np.ndarray:
     )
 
 
-def _moved(fn: Any, mean: Array, scale: Array) -> Any:
+def _moved(fn: Any, unit: Unit) -> Any:
     """Return the normal distribution of measured values."""
-    loc = (fn.loc - mean) / scale
+    loc = (fn.loc - unit.mean) / unit.scale
     if isinstance(fn, dist.MultivariateNormal):
-        return dist.MultivariateNormal(loc, scale_tril=fn.scale_tril / scale[..., :, None])
-    return dist.Normal(loc, fn.scale / scale)
+        factor = jnp.asarray(fn.scale_tril)  # pyright: ignore[reportArgumentType]
+        return dist.MultivariateNormal(loc, scale_tril=factor / unit.scale[..., :, None])
+    return dist.Normal(loc, fn.scale / unit.scale)

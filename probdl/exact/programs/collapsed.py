@@ -126,7 +126,7 @@ def collapsed(
         data: What is known of their data, by name.
     """
     whole = {**values, **{v.name: v.nothing for v in integral.variables}}
-    measures = {site.name: Data(data[site.name].mean, data[site.name].scale) for site in sites}
+    measures = {site.name: Data(data[site.name].unit) for site in sites}
     found = naturals(integral.bound, integral.scan_of, sites, *abstractly((arrays, whole, measures)))
     space, by_name = integral.space, {site.name: site for site in sites}
     listed = []

@@ -128,12 +128,12 @@ class OfFamily(Argument):
 
     def unit(self, data: Mapping[str, Data]) -> tuple[Array, Array]:
         """Return what values are measured from, and their unit, at all places."""
-        own = data[self.site.name]
-        return self._placed(own.mean, 0.0), self._placed(own.scale, 1.0)
+        unit = data[self.site.name].unit
+        if unit is None:
+            return jnp.zeros(()), jnp.ones(())
+        return self._placed(unit.mean), self._placed(unit.scale)
 
-    def _placed(self, value: Array | None, default: float) -> Array:
-        if value is None:
-            return jnp.asarray(default)
+    def _placed(self, value: Array) -> Array:
         whole = value[None] if self.site.in_scan else value
         flat = whole.reshape(*whole.shape[: self.site.rank], -1)
         flat = jnp.squeeze(flat, [axis for axis in range(self.site.rank) if axis not in self.kept])

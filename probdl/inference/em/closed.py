@@ -81,18 +81,17 @@ class Closed:
         return None
 
 
-def closed(expected: Expected, model: Model, seen: Seen, key: Array) -> Closed:
+def closed(expected: Expected, model: Model, seen: Seen) -> Closed:
     """Return which params have a maximum in closed form.
 
     Args:
         expected: The program with its latents integrated.
         model: The model.
         seen: The data.
-        key: A key.
     """
     params = [n for n in expected.parameters.layout.names if not model.sites[n].is_latent]
     layout = expected.parameters.layout
-    ends = np.asarray(NEAR * jax.random.normal(key, (2, layout.dim)))
+    ends = NEAR * np.random.default_rng(0).normal(size=(2, layout.dim))
     groups = _groups(expected, seen, ends[0])
     if not groups:
         return Closed()

@@ -170,7 +170,7 @@ class EM(Method):
             arrays = model.arrays(Precision.DOUBLE)
             whole = Seen(arrays, {})
             begin = starts(key, plain, whole, self.num_restarts, observations(model))
-            climb = Climb(self, self._step(plain, model, whole, key), begin)
+            climb = Climb(self, self._step(plain, model, whole), begin)
             interrupted = False
             with meter("fitting", wanted=options.progress) as report:
                 try:
@@ -190,10 +190,10 @@ class EM(Method):
             attributes = provenance(key, self) | {"num_samples": self.num_samples}
             return fitted(key, self, model, plain, arrays, fit, options, attributes)
 
-    def _step(self, plain: Expected, model: Model, whole: Seen, key: Array) -> Step:
+    def _step(self, plain: Expected, model: Model, whole: Seen) -> Step:
         """Return what takes a step: by sums of data as long as they are exact enough."""
         expected, seen = plain.collapsing(model, whole.arrays)
-        rule = closed(expected, model, seen, key)
+        rule = closed(expected, model, seen)
         is_exact = False
 
         def step(positions: Positions) -> tuple[Positions, np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from probdl.exact.programs.collapsed import Collapsed, collapsed, repeats
@@ -206,7 +207,8 @@ class Expected:
         return collapsed(self.integral, seen.arrays, values, self.collapsed, seen.data)
 
     def _integrated(self, factors: Sequence[Factor], parts: Sequence[Parts]) -> Array:
-        given = [factor.potential(own) for factor, own in zip(factors, parts, strict=True)]
+        whole = lax.optimization_barrier(list(parts))  # or small things are computed anew for each row
+        given = [factor.potential(own) for factor, own in zip(factors, whole, strict=True)]
         integral = self.integral
         return Sweep(integral.space, given, last=integral.last).run().log_normalizer
 

@@ -64,8 +64,7 @@ def fitted(
         attributes: Where the result comes from.
     """
     position = jnp.asarray(fit.position)
-    keys = jax.random.split(key, method.num_samples)
-    values, drawn = _drawn(expected, keys, arrays, position)
+    values, drawn = _drawn(expected, method.num_samples, key, arrays, position)
     parameters = {name: np.asarray(value) for name, value in values.items()}
     dim = expected.parameters.layout.dim
     attributes |= {
@@ -80,8 +79,8 @@ def fitted(
             "bic": float(dim * math.log(observations(model)) - 2 * fit.trace[-1]),
         }
     kept = destination(model, options, attributes)
-    whole = {**{name: np.broadcast_to(v, (len(keys), *v.shape)) for name, v in parameters.items()}, **drawn}
-    lead = (1, len(keys))
+    lead = (1, method.num_samples)
+    whole = {**{name: np.broadcast_to(v, (*lead[1:], *v.shape)) for name, v in parameters.items()}, **drawn}
     kept.append(
         {name: np.asarray(value).reshape(*lead, *value.shape[1:]) for name, value in whole.items()},
         {"objective": np.full(lead, fit.trace[-1])},
@@ -106,9 +105,9 @@ def observations(model: Model) -> int:
     return max(1, sum(math.prod(site.shape[: len(site.shape) - site.event_dim]) for site in sites))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _drawn(
-    expected: Expected, keys: Array, arrays: Arrays, position: Array
+    expected: Expected, count: int, key: Array, arrays: Arrays, position: Array
 ) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return the parameters, and draws of the latents and what follows from them, draws first."""
     values, integral = expected.parameters.values(arrays, position), expected.integral
@@ -119,7 +118,7 @@ def _drawn(
         trace = integral.bound.trace(arrays, Fix(None, {**values, **latents}, dict(integral.scan_of)))
         return {name: x for name, x in latent_values(trace).items() if name not in values}
 
-    return values, jax.lax.map(once, keys)
+    return values, jax.lax.map(once, jax.random.split(key, count))
 
 
 def _with_latents(

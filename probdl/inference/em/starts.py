@@ -31,7 +31,7 @@ def starts(
         num_observations: How many observations the data are.
     """
     own = np.stack(
-        [np.asarray(_own(expected, seen, jax.random.fold_in(key, number))) for number in range(num_restarts)]
+        [np.asarray(_own(expected, seen, key, np.uint32(number))) for number in range(num_restarts)]
     )
     if num_restarts == 1:
         return own
@@ -44,8 +44,8 @@ def starts(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _own(expected: Expected, seen: Seen, key: Array) -> Float[Array, " dim"]:
-    return expected.parameters.start(seen.arrays, key)
+def _own(expected: Expected, seen: Seen, key: Array, number: np.uint32) -> Float[Array, " dim"]:
+    return expected.parameters.start(seen.arrays, jax.random.fold_in(key, number))
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -197,7 +197,7 @@ def prepared(name):
         plain = Expected(method._found(model).integral, parameters)
         arrays = model.arrays(Precision.DOUBLE)
         expected, seen = plain.collapsing(model, arrays)
-        rule = closed(expected, model, seen, jax.random.key(0))
+        rule = closed(expected, model, seen)
         start = np.asarray(parameters.start(arrays, jax.random.key(0)))
     return plain, Seen(arrays, {}), expected, seen, rule, start
 
