@@ -23,6 +23,7 @@ from probdl.distributions.exponential_family import ExponentialFamily
 from probdl.distributions.families import family_of
 from probdl.distributions.members import bare
 from probdl.program.bound import Arrays, BoundProgram
+from probdl.program.describe import masks_of
 from probdl.program.handlers import Everywhere, Fix, Message
 from probdl.program.model import Model
 from probdl.program.terms import Terms, traced_terms
@@ -60,13 +61,14 @@ class Member:
         return jnp.concatenate([found, jnp.ones((*found.shape[:-1], 1), found.dtype)], -1)
 
     def log_base(self, data: Data, value: Array) -> Float[Array, "*batch"]:
-        """Return log h of values, in nats.
+        """Return log h of values, in nats; minus infinity where they are impossible.
 
         Args:
             data: What the values are measured by.
             value: The values.
         """
         found = self.family.log_base_measure(self._measured(data, value))
+        found = jnp.where(self.family.support(value), found, -jnp.inf)
         found = found.reshape(*value.shape[: self.rank], -1).sum(-1)
         if data.unit is None:
             return found
@@ -148,7 +150,7 @@ class Data(NamedTuple):
 
 
 class _Look(Everywhere):
-    """Note the families of observed sites that are neither masked nor scaled."""
+    """Note the families of observed sites."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +158,7 @@ class _Look(Everywhere):
 
     def visit(self, msg: Message) -> None:
         """Note the family of a site."""
-        if msg["type"] == "sample" and msg["is_observed"] and msg["scale"] is None and not self.nested:
+        if msg["type"] == "sample" and msg["is_observed"] and not self.nested:
             try:
                 self.found[msg["name"]] = family_of(msg["fn"])
             except (TypeError, ValueError):
@@ -164,21 +166,25 @@ class _Look(Everywhere):
 
 
 def members(model: Model, arrays: Arrays) -> tuple[Member, ...]:
-    """Return the observed sites of a program that belong to exponential families.
+    """Return the observed sites of a program that belong to families, and are neither masked nor scaled.
 
     Args:
         model: The model.
         arrays: Its data.
     """
-    look = _Look()
-    bound = model.bound[0]
-    jax.eval_shape(lambda arrays, key: bound.trace(arrays, look, key) and None, arrays, jax.random.key(0))
+    look, plain = _Look(), set[str]()
+
+    def run(arrays: Arrays, key: Array) -> None:
+        trace = model.bound[0].trace(arrays, look, key)
+        known = ((name, trace[name]) for name in look.found if name in trace)
+        plain.update(name for name, msg in known if msg["scale"] is None and not masks_of(msg["fn"]))
+
+    jax.eval_shape(run, arrays, jax.random.key(0))
     found = []
-    for name, family in look.found.items():
-        declared = model.declarations.sites[name]
-        site, rank = declared.site, len(declared.site.shape) - declared.site.event_dim
-        known = {axis for _, axis in site.axes}
-        if declared.mask is not None or any(n > 1 for i, n in enumerate(site.shape[:rank]) if i not in known):
+    for name in sorted(plain):
+        site, family = model.sites[name], look.found[name]
+        rank, known = len(site.shape) - site.event_dim, {axis for _, axis in site.axes}
+        if any(n > 1 for i, n in enumerate(site.shape[:rank]) if i not in known):
             continue
         moves = rank > 0 and any(kind in (dist.Normal, dist.MultivariateNormal) for kind in family.members)
         longest = 0 if site.scan is not None else int(np.argmax(site.shape[:rank] or (0,)))
@@ -242,13 +248,13 @@ def naturals(
         structure: Their tree.
 
     Returns:
-        One term a site; its last axis is that of `Member.natural`.
+        One term a site that the trace shows; its last axis is that of `Member.natural`.
     """
 
     def run(arrays: Arrays, values: dict[str, Any], data: dict[str, Data]) -> dict[str, Array]:
         trace = bound.trace(arrays, _Naturals(values, dict(scan_of), sites, data))
         kept = {name.partition(NATURAL)[2]: msg["value"] for name, msg in trace.items() if NATURAL in name}
-        return {site.name: kept[site.name] for site in sites}
+        return {site.name: kept[site.name] for site in sites if site.name in kept}
 
     return traced_terms(run, leaves, structure, trailing=1)
 

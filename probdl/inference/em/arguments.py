@@ -6,11 +6,12 @@ import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import override
+from typing import Any, override
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
+from numpyro.distributions import constraints
 
 from probdl.distributions.counts import GeometricFamily, NegativeBinomialFamily, PoissonFamily
 from probdl.distributions.exponential_family import ExponentialFamily
@@ -19,20 +20,34 @@ from probdl.distributions.real import LaplaceFamily
 from probdl.distributions.trials import BernoulliFamily, BinomialFamily
 from probdl.program.naturals import Data, Member
 
-Form = Callable[[Array], Array]
 Group = tuple["Argument", ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Form:
+    """How an argument is written. Static; equal to itself alone.
+
+    Attributes:
+        of: The function of a natural parameter, or of a spread, that it is.
+        supports: The constraints of a param that may be any such argument, and nothing else.
+    """
+
+    of: Callable[[Array], Array]
+    supports: tuple[Any, ...] = (constraints.real,)
+
+
+POSITIVE = (constraints.positive, constraints.softplus_positive)
+ITSELF, PROBABILITY = Form(lambda x: x), Form(jax.nn.sigmoid, (constraints.unit_interval,))
 FORMS: Mapping[type[ExponentialFamily], tuple[Form, ...]] = MappingProxyType(
     {
-        BernoulliFamily: (jax.nn.sigmoid, lambda natural: natural),
-        BinomialFamily: (jax.nn.sigmoid, lambda natural: natural),
-        PoissonFamily: (jnp.exp, lambda natural: natural),
-        ExponentialDistributionFamily: (lambda natural: -natural, lambda natural: -1 / natural),
-        GeometricFamily: (lambda natural: -jnp.expm1(natural),),
-        NegativeBinomialFamily: (jnp.exp,),
-        LaplaceFamily: (lambda natural: -1 / natural,),
-        ParetoFamily: (lambda natural: -natural - 1,),
+        BernoulliFamily: (PROBABILITY, ITSELF),
+        BinomialFamily: (PROBABILITY, ITSELF),
+        PoissonFamily: (Form(jnp.exp, POSITIVE), ITSELF),
+        ExponentialDistributionFamily: (Form(lambda x: -x, POSITIVE), Form(lambda x: -1 / x, POSITIVE)),
+        GeometricFamily: (Form(lambda x: -jnp.expm1(x), (constraints.unit_interval,)),),
+        NegativeBinomialFamily: (Form(jnp.exp, (constraints.unit_interval,)),),
+        LaplaceFamily: (Form(lambda x: -1 / x, POSITIVE),),
+        ParetoFamily: (Form(lambda x: -x - 1, POSITIVE),),
     }
 )
 
@@ -50,6 +65,11 @@ class Argument(abc.ABC):
     def is_like(self, other: Argument) -> bool:
         """Whether a mean over places of this and of another one makes sense."""
         return type(self) is type(other)
+
+    @property
+    @abc.abstractmethod
+    def supports(self) -> tuple[Any, ...]:
+        """The constraints of a param that can be all that the argument can, and nothing else."""
 
     @abc.abstractmethod
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:
@@ -90,6 +110,11 @@ class Chances(Argument):
 
     axis: int
     only: int | None = None
+
+    @property
+    @override
+    def supports(self) -> tuple[Any, ...]:
+        return (constraints.simplex if self.only is None else constraints.unit_interval,)
 
     @override
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:
@@ -150,13 +175,18 @@ class Mean(OfFamily):
 
     form: Form
 
+    @property
+    @override
+    def supports(self) -> tuple[Any, ...]:
+        return self.form.supports
+
     @override
     def is_like(self, other: Argument) -> bool:
         return isinstance(other, Mean) and (self.form, self.site.family) == (other.form, other.site.family)
 
     @override
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:
-        return self.form(self.natural(log)[..., 0])
+        return self.form.of(self.natural(log)[..., 0])
 
     @override
     def sums(self, weights: Array, data: Mapping[str, Data], location: Array | None) -> tuple[Array, Array]:
@@ -165,12 +195,17 @@ class Mean(OfFamily):
 
     @override
     def value(self, mean: Array) -> Array:
-        return self.form(self.site.family.natural_from_mean(mean[..., None])[..., 0])
+        return self.form.of(self.site.family.natural_from_mean(mean[..., None])[..., 0])
 
 
 @dataclass(frozen=True)
 class Shares(OfFamily):
     """The probabilities of observed classes."""
+
+    @property
+    @override
+    def supports(self) -> tuple[Any, ...]:
+        return (constraints.simplex,)
 
     @override
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:

@@ -109,7 +109,7 @@ def closed(expected: Expected, model: Model, seen: Seen) -> Closed:
         for name, other in zip(params, others, strict=True)
         if not differ(first.rest, other.rest)
     }
-    found = Matching(listed, first, second)
+    found = Matching(listed, first, second, {name: model.sites[name].support for name in params})
     uses = [use for group in groups for use in found.uses(group, touched)]
     while True:
         names = dict.fromkeys(use.param for use in uses)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from probdl.inference.em.arguments import Argument, Chances, Group
 from probdl.inference.em.normal_arguments import Location, Spread
 from probdl.program.bound import Constant
+from probdl.program.states import base
 
 CLOSE = 1e-9
 
@@ -53,9 +54,13 @@ class Matching:
         arguments: The arguments.
         first: What the program makes of one position.
         second: And of another.
+        supports: The constraint on each param.
     """
 
-    def __init__(self, arguments: Sequence[Argument], first: Looked, second: Looked) -> None:
+    def __init__(
+        self, arguments: Sequence[Argument], first: Looked, second: Looked, supports: Mapping[str, Any]
+    ) -> None:
+        self._supports = supports
         self._read = {a: (x, y) for a, x, y in zip(arguments, first.arguments, second.arguments, strict=True)}
         self._values = {
             name: (first.values[name].reshape(-1), second.values[name].reshape(-1)) for name in first.values
@@ -78,7 +83,9 @@ class Matching:
             return []
         for argument in group:
             for name, factors in touched.items():
-                entries = self._entries(self._read[argument], name) if argument.factor in factors else None
+                is_free = any(base(self._supports[name]) is base(free) for free in argument.supports)
+                may_be = argument.factor in factors and is_free
+                entries = self._entries(self._read[argument], name) if may_be else None
                 if entries is not None:
                     return [Use(argument, name, Constant.of(entries), self._location(argument))]
         return []

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import override
+from typing import Any, override
 
 import jax.numpy as jnp
 import numpyro.distributions as dist
 from jaxtyping import Array
+from numpyro.distributions import constraints
 
 from probdl.distributions.trials import CategoricalFamily
 from probdl.exact.programs.collapsed import Collapsed
 from probdl.exact.programs.potential import Potential
 from probdl.exact.programs.variables import Ref
-from probdl.inference.em.arguments import FORMS, Argument, Chances, Form, Group, Mean, OfFamily, Shares
+from probdl.inference.em.arguments import (
+    FORMS,
+    POSITIVE,
+    Argument,
+    Chances,
+    Form,
+    Group,
+    Mean,
+    OfFamily,
+    Shares,
+)
 from probdl.program.naturals import Data
 
-OF_VARIANCE: tuple[Form, ...] = (jnp.sqrt, lambda variance: variance, lambda variance: 1 / variance)
-OF_COVARIANCE: tuple[Form, ...] = (lambda covariance: covariance, jnp.linalg.inv)
+OF_VARIANCE = (Form(jnp.sqrt, POSITIVE), Form(lambda x: x, POSITIVE), Form(lambda x: 1 / x, POSITIVE))
+DEFINITE = (constraints.positive_definite,)
+OF_COVARIANCE = (Form(lambda x: x, DEFINITE), Form(jnp.linalg.inv, DEFINITE))
 
 
 @dataclass(frozen=True)
 class Location(OfFamily):
     """The mean of a normal distribution of one or more dimensions."""
+
+    @property
+    @override
+    def supports(self) -> tuple[Any, ...]:
+        return (constraints.real,)
 
     @override
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:
@@ -60,6 +77,11 @@ class Spread(OfFamily):
 
     form: Form
 
+    @property
+    @override
+    def supports(self) -> tuple[Any, ...]:
+        return self.form.supports
+
     @override
     def is_like(self, other: Argument) -> bool:
         return isinstance(other, Spread) and self.form is other.form
@@ -68,9 +90,9 @@ class Spread(OfFamily):
     def read(self, log: Array, data: Mapping[str, Data]) -> Array:
         natural, (_, scale) = self.natural(log), self.unit(data)
         if not self.site.family.event_shape:
-            return self.form(scale**2 / (-2 * natural[..., 1]))
+            return self.form.of(scale**2 / (-2 * natural[..., 1]))
         _, precision = self.site.shift_and_precision(natural)
-        return self.form(self._in_units(jnp.linalg.inv(precision), scale))
+        return self.form.of(self._in_units(jnp.linalg.inv(precision), scale))
 
     @override
     def sums(self, weights: Array, data: Mapping[str, Data], location: Array | None) -> tuple[Array, Array]:
@@ -92,7 +114,7 @@ class Spread(OfFamily):
 
     @override
     def value(self, mean: Array) -> Array:
-        return self.form(mean)
+        return self.form.of(mean)
 
     def _in_units(self, matrix: Array, scale: Array) -> Array:
         size = self.site.family.event_shape[0]

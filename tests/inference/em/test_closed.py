@@ -8,6 +8,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.distributions import constraints
 
@@ -15,8 +16,10 @@ import probdl as pdl
 from probdl.inference.em.closed import closed
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.m_step import m_step
+from probdl.program.naturals import Data, members
 from probdl.program.parameters import Parameters
 from probdl.program.precision import Precision
+from tests.marks import by_name
 
 R = np.random.default_rng(0)
 N, D, K = 24, 3, 2
@@ -167,6 +170,14 @@ def lines(x):
         numpyro.sample("x", dist.Normal(slope * z, noise), obs=x[:, 1])
 
 
+def bounded(x):
+    """Means that have to be positive: the mean of the data need not be."""
+    mean = param("means", [1.0, 50.0], constraints.positive)
+    with numpyro.plate("N", N):
+        z = states()
+        numpyro.sample("x", dist.Normal(mean[z], 30.0), obs=x[:, 1])
+
+
 PROGRAMS = {
     "full": (full, ROWS, {"weights", "means", "covariances"}),
     "precisions": (precisions, ROWS, {"weights", "means", "precisions"}),
@@ -183,9 +194,11 @@ PROGRAMS = {
     "classes": (classes, CLASSES, {"weights", "table"}),
     "coin": (coin, ROWS, {"chance", "means"}),
     "chain": (chain, ROWS, {"moves", "means", "scales"}),
+    "bounded": (bounded, ROWS, {"weights"}),
     "lines": (lines, ROWS, {"weights"}),
 }
 EVERYDAY = ("full", "bits", "chain", "lines")
+WHOLE = ("spherical", "columns", "one mean", "counts", "bounded")
 
 
 @functools.cache
@@ -202,17 +215,13 @@ def prepared(name):
     return plain, Seen(arrays, {}), expected, seen, rule, start
 
 
-def named(names):
-    return [name if name in EVERYDAY else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
-@pytest.mark.parametrize("name", named(PROGRAMS))
+@pytest.mark.parametrize("name", by_name([*PROGRAMS], EVERYDAY, WHOLE))
 def test_which_params_have_a_closed_form(name):
     *_, rule, _ = prepared(name)
     assert {*rule.names} == PROGRAMS[name][2]
 
 
-@pytest.mark.parametrize("name", named(PROGRAMS))
+@pytest.mark.parametrize("name", by_name([*PROGRAMS], EVERYDAY, WHOLE))
 def test_sums_of_data_say_what_all_data_say(name):
     plain, whole, expected, seen, _, start = prepared(name)
     assert expected.collapsed
@@ -233,7 +242,7 @@ def test_sums_of_data_say_what_all_data_say(name):
             np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9 * abs(np.asarray(wanted)).max())
 
 
-@pytest.mark.parametrize("name", named(PROGRAMS))
+@pytest.mark.parametrize("name", by_name([*PROGRAMS], EVERYDAY, WHOLE))
 def test_the_slope_of_the_bound_is_zero_after_the_step(name):
     plain, whole, expected, seen, rule, start = prepared(name)
     own = plain.parameters.layout.places(rule.names)
@@ -263,3 +272,33 @@ def test_a_component_that_is_too_sharp_for_sums_of_data_is_fitted_by_all_of_them
     groups = x[40:], x[:40]
     np.testing.assert_allclose(result.parameters["means"], [g.mean() for g in groups], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(result.parameters["scales"], [g.std() for g in groups], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "around", [handlers.scale(scale=2.0), handlers.mask(mask=np.arange(N - 1) % 3 > 0)], ids=["scale", "mask"]
+)
+@pytest.mark.parametrize("program", [chain, bits])
+def test_data_that_are_scaled_or_masked_are_not_summed(program, around):
+    def within(x):
+        with around:
+            program(x)
+
+    plain, changed = pdl.Model(program, PROGRAMS[program.__name__][1]), pdl.Model(within, ROWS)
+    if program is bits:
+        changed = pdl.Model(lambda x: bits_of(x, around), BITS)
+    for model, names in ((plain, {"x"}), (changed, set())):
+        found = {site.name for site in members(model, model.arrays(Precision.DOUBLE))}
+        assert found & {"x"} == names
+
+
+def bits_of(x, around):
+    with numpyro.plate("N", N - 1):
+        z = states()
+        with around:
+            numpyro.sample("x", dist.Bernoulli(jnp.full((K, D), 0.5)[z]).to_event(1), obs=x[1:])
+
+
+def test_impossible_data_are_impossible_in_sums_too():
+    model = pdl.Model(log_rates, COUNTS)
+    (site,) = members(model, model.arrays(Precision.DOUBLE))
+    assert np.isneginf(site.log_base(Data(), jnp.array([-1.0, 0.5, 2.0]))).tolist() == [True, True, False]
