@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from probdl.exact.conjugacy.conjugate_integral import with_further
 from probdl.exact.programs.integral import Integral
 from probdl.exact.programs.potential import Potential
 from probdl.exact.programs.steps import ConjugateStep
+from probdl.exact.programs.sweep import Swept
 from probdl.exact.programs.variables import Kind, Variable
 from probdl.program.bound import Arrays
 from probdl.program.handlers import Fix
@@ -55,11 +56,21 @@ def expectations(integral: Integral, arrays: Arrays, values: Mapping[str, Array]
     Returns:
         The expectations.
     """
+    return expected(integral, functools.partial(integral.swept, arrays, values))
+
+
+def expected(integral: Integral, sweep: Callable[[list[Potential]], Swept]) -> Expectations:
+    """Return what the derivatives of the log evidence by potentials say of the variables.
+
+    Args:
+        integral: The integral.
+        sweep: Integrates, with further potentials.
+    """
     probes = integral.probes()
 
     def total(parts: list[tuple]) -> tuple[Array, Any]:
         extra = [_with(probe, part) for probe, part in zip(probes, parts, strict=True)]
-        swept = integral.swept(arrays, values, extra)
+        swept = sweep(extra)
         single = [s for s in swept.steps if isinstance(s, ConjugateStep) and not s.given]
         return swept.log_normalizer, {step.name: step.natural for step in single}
 

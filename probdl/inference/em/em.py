@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
-import numpy as np
 from jaxtyping import Array
 
 from probdl.errors import SiteNotFound
@@ -16,13 +14,12 @@ from probdl.exact.programs.attempt import Search
 from probdl.exact.programs.search import Found, find
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.assemble import provenance
-from probdl.inference.em.climb import Climb, Fall, Positions, Step
-from probdl.inference.em.closed import Closed, closed
+from probdl.inference.em.climb import Climb, Fall
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.fitted import fitted, observations
-from probdl.inference.em.m_step import m_step
 from probdl.inference.em.squarem import SQUAREM
 from probdl.inference.em.starts import fallen, impossible, starts
+from probdl.inference.em.stepping import Stepping
 from probdl.inference.meter import meter
 from probdl.inference.method import Method, Options, at_least
 from probdl.inference.result import Result
@@ -32,17 +29,18 @@ from probdl.program.precision import Precision
 from probdl.program.sites import SiteKind
 from probdl.program.subsample import subsamplings
 
-LOST = 1e-9  # of the objective: where more cancels in sums of data, all data are gone through
-
 
 @dataclass(frozen=True, kw_only=True)
 class EM(Method):
     """Fit the params of a program, and latent sites if asked, with all other latents integrated exactly.
 
     The E-step finds the posterior of the latents given the parameters: of discrete ones, Gaussian ones and
-    chains of them, as `plan` says. The M-step raises the expected log joint density by Newton steps in
-    unconstrained coordinates. The objective never falls. It stops when, by Aitken's rule, no more than
-    `tolerance` is left to gain.
+    chains of them, as `plan` says. The M-step has a closed form for a param whose entries are arguments of
+    distributions, looked up by a latent or not: weights and probabilities, means, variances, covariances,
+    rates; tied ones too. All others are raised by Newton steps in unconstrained coordinates. Where the
+    parameters of an observed site are the same all along a plate or a scan, its data are gone through as
+    sums of statistics. The objective never falls. It stops when, by Aitken's rule, no more than `tolerance`
+    is left to gain.
 
     Sites in `parameters` are estimated with their priors: at the mode of their density, in their own values.
 
@@ -167,10 +165,10 @@ class EM(Method):
         with Precision.DOUBLE.active():
             integral = self._found(model).integral or Search(model, self.max_table).integral(())
             plain = Expected(integral, Parameters.of(model, self.estimated(model)))
-            arrays = model.arrays(Precision.DOUBLE)
-            whole = Seen(arrays, {})
+            whole = Seen(model.arrays(Precision.DOUBLE), {})
             begin = starts(key, plain, whole, self.num_restarts, observations(model))
-            climb = Climb(self, self._step(plain, model, whole), begin)
+            steps = Stepping(plain, model, whole, self.num_newton_steps)
+            climb = Climb(self, steps, begin)
             interrupted = False
             with meter("fitting", wanted=options.progress) as report:
                 try:
@@ -188,40 +186,4 @@ class EM(Method):
             if fit is None:
                 raise impossible(plain, whole, begin[0])
             attributes = provenance(key, self) | {"num_samples": self.num_samples}
-            return fitted(key, self, model, plain, arrays, fit, options, attributes)
-
-    def _step(self, plain: Expected, model: Model, whole: Seen) -> Step:
-        """Return what takes a step: by sums of data as long as they are exact enough."""
-        expected, seen = plain.collapsing(model, whole.arrays)
-        rule = closed(expected, model, seen)
-        is_exact = False
-
-        def step(positions: Positions) -> tuple[Positions, np.ndarray, np.ndarray]:
-            nonlocal is_exact
-            if expected.collapsed and not is_exact:
-                *found, lost = _stepped(expected, rule, self.num_newton_steps, seen, positions)
-                is_exact = bool((lost > LOST * (1 + abs(found[1]))).any())
-                if not is_exact:
-                    return found[0], found[1], found[2]
-            rest = rule if not expected.collapsed else Closed()
-            after, objective, promise, _ = _stepped(plain, rest, self.num_newton_steps, whole, positions)
-            return after, objective, promise
-
-        return step
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _stepped(
-    expected: Expected, rule: Closed, num_newton_steps: int, seen: Seen, positions: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Return positions one step on, and the objectives before; what a step promises, and rounding errors."""
-
-    def one(position: Array) -> tuple[Array, Array, Array, Array]:
-        found = expected.e_step(seen, position)
-        after, promise = m_step(expected, rule, num_newton_steps, seen, position, found)
-        return after, found.objective, promise, found.rounding
-
-    if len(positions) > 1:
-        return jax.vmap(one)(positions)
-    after, objective, promise, lost = one(positions[0])
-    return after[None], objective[None], promise[None], lost[None]
+            return fitted(key, self, model, steps.expected, steps.seen, fit, options, attributes)

@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 from probdl.exact.programs.collapsed import Collapsed, collapsed, repeats
 from probdl.exact.programs.integral import Integral
 from probdl.exact.programs.potential import Potential
-from probdl.exact.programs.sweep import Sweep
+from probdl.exact.programs.sweep import Sweep, Swept
 from probdl.exact.programs.tabulation import Parts
 from probdl.program.bound import Arrays
 from probdl.program.model import Model
@@ -147,6 +147,18 @@ class Expected:
         terms, inputs = self._terms(seen, position) if names else ([], [])
         return [*found, *(Factor(term.local.name, term.parts(inputs), term) for term in terms)], rest
 
+    def swept(self, seen: Seen, position: Float[Array, " dim"], extra: Sequence[Potential] = ()) -> Swept:
+        """Integrate over the latents.
+
+        Args:
+            seen: The data.
+            position: The parameters.
+            extra: Further potentials.
+        """
+        factors, rest = self.factors(seen, position)
+        found = self._swept(factors, [factor.parts for factor in factors], extra)
+        return replace(found, log_normalizer=found.log_normalizer + rest)
+
     def objective(self, seen: Seen, position: Float[Array, " dim"]) -> Float[Array, ""]:
         """Return the log-likelihood of parameters, and log-priors of sites, in nats.
 
@@ -154,8 +166,7 @@ class Expected:
             seen: The data.
             position: The parameters.
         """
-        factors, rest = self.factors(seen, position)
-        return self._integrated(factors, [factor.parts for factor in factors]) + rest
+        return self.swept(seen, position).log_normalizer
 
     def e_step(self, seen: Seen, position: Float[Array, " dim"]) -> Bound:
         """Return the weights of the factors, given parameters.
@@ -165,7 +176,10 @@ class Expected:
             position: The parameters.
         """
         factors, rest = self.factors(seen, position)
-        inside = functools.partial(self._integrated, factors)
+
+        def inside(parts: list[Parts]) -> Array:
+            return self._swept(factors, parts).log_normalizer
+
         total, weights = jax.value_and_grad(inside)([factor.parts for factor in factors])
         sizes = [
             _inner(jax.tree.map(jnp.abs, w), jax.tree.map(jnp.abs, factor.parts))
@@ -206,11 +220,12 @@ class Expected:
         values = self.parameters.values(seen.arrays, position)
         return collapsed(self.integral, seen.arrays, values, self.collapsed, seen.data)
 
-    def _integrated(self, factors: Sequence[Factor], parts: Sequence[Parts]) -> Array:
+    def _swept(
+        self, factors: Sequence[Factor], parts: Sequence[Parts], extra: Sequence[Potential] = ()
+    ) -> Swept:
         whole = lax.optimization_barrier(list(parts))  # or small things are computed anew for each row
         given = [factor.potential(own) for factor, own in zip(factors, whole, strict=True)]
-        integral = self.integral
-        return Sweep(integral.space, given, last=integral.last).run().log_normalizer
+        return Sweep(self.integral.space, [*given, *extra], last=self.integral.last).run()
 
 
 def _inner(weights: Parts, parts: Parts) -> Array:

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,8 +16,9 @@ from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
 from probdl.exact.posteriors.posterior import entry_probabilities
-from probdl.exact.programs.expectations import expectations
-from probdl.exact.programs.variables import Kind
+from probdl.exact.programs.expectations import Expectations
+from probdl.exact.programs.expectations import expected as expected_of
+from probdl.exact.programs.variables import Kind, Variable
 from probdl.inference.destination import destination
 from probdl.inference.diagnostics import by_severity
 from probdl.inference.em.climb import Fit
@@ -25,7 +26,6 @@ from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.method import Options
 from probdl.inference.result import Result
 from probdl.inference.status import Finding, InferenceWarning, Status, verdict
-from probdl.program.bound import Arrays
 from probdl.program.datatree import SLASH, tree
 from probdl.program.handlers import Fix
 from probdl.program.model import Model
@@ -46,7 +46,7 @@ def fitted(
     method: EM,
     model: Model,
     expected: Expected,
-    arrays: Arrays,
+    seen: Seen,
     fit: Fit,
     options: Options,
     attributes: dict[str, Any],
@@ -58,13 +58,13 @@ def fitted(
         method: The method.
         model: The model.
         expected: It with its latents integrated.
-        arrays: Its data.
+        seen: Its data.
         fit: The fit.
         options: Where draws go, and how they are labelled.
         attributes: Where the result comes from.
     """
     position = jnp.asarray(fit.position)
-    values, drawn = _drawn(expected, method.num_samples, key, arrays, position)
+    values, drawn, known = _latents(expected, method.num_samples, key, seen, position)
     parameters = {name: np.asarray(value) for name, value in values.items()}
     dim = expected.parameters.layout.dim
     attributes |= {
@@ -85,10 +85,10 @@ def fitted(
         {name: np.asarray(value).reshape(*lead, *value.shape[1:]) for name, value in whole.items()},
         {"objective": np.full(lead, fit.trace[-1])},
     )
-    data = _with_latents(kept.finish(), model, expected, arrays, values, options)
+    data = _with_latents(kept.finish(), model, expected.integral.variables, known, options)
     findings = [*_of_fit(fit, method), *_untouched(fit, expected), *_degenerate(model, parameters)]
     if method.standard_errors:
-        errors, is_maximum = _standard_errors(expected, arrays, position)
+        errors, is_maximum = _standard_errors(expected, seen, position)
         if bool(is_maximum):
             data = _with_group(data, {"standard_errors": _numpy(errors)}, model, options)
         else:
@@ -106,41 +106,41 @@ def observations(model: Model) -> int:
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _drawn(
-    expected: Expected, count: int, key: Array, arrays: Arrays, position: Array
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return the parameters, and draws of the latents and what follows from them, draws first."""
-    values, integral = expected.parameters.values(arrays, position), expected.integral
-    steps = integral.swept(arrays, values).steps
+def _latents(
+    expected: Expected, count: int, key: Array, seen: Seen, position: Array
+) -> tuple[dict[str, Array], dict[str, Array], Expectations | None]:
+    """Return the parameters, draws of the latents and what follows, and what is expected of them."""
+    values, integral = expected.parameters.values(seen.arrays, position), expected.integral
+    steps = expected.swept(seen, position).steps
 
     def once(key: Array) -> dict[str, Array]:
-        latents = integral.drawn(key, steps, arrays, values)
-        trace = integral.bound.trace(arrays, Fix(None, {**values, **latents}, dict(integral.scan_of)))
-        return {name: x for name, x in latent_values(trace).items() if name not in values}
+        latents = integral.drawn(key, steps, seen.arrays, values)
+        fixed = Fix(None, {**values, **latents}, dict(integral.scan_of))
+        found = latent_values(integral.bound.trace(seen.arrays, fixed))
+        return {name: x for name, x in found.items() if name not in values}
 
-    return values, jax.lax.map(once, jax.random.split(key, count))
+    has_moments = integral.variables and all(v.kind is not Kind.CONJUGATE for v in integral.variables)
+    known = expected_of(integral, functools.partial(expected.swept, seen, position)) if has_moments else None
+    return values, jax.lax.map(once, jax.random.split(key, count)), known
 
 
 def _with_latents(
     data: xr.DataTree,
     model: Model,
-    expected: Expected,
-    arrays: Arrays,
-    values: dict[str, Array],
+    variables: Sequence[Variable],
+    known: Expectations | None,
     options: Options,
 ) -> xr.DataTree:
     """Add the posterior probabilities of discrete latents, and means and deviations of Gaussian ones."""
-    variables = expected.integral.variables
-    if not variables or any(v.kind is Kind.CONJUGATE for v in variables):
+    if known is None:
         return data
-    found = expectations(expected.integral, arrays, values)
     mean, deviation, responsibilities = {}, {}, {}
     for v in variables:
         if v.kind is Kind.DISCRETE:
-            responsibilities[v.name] = entry_probabilities(v, np.asarray(found.log[v.name]))
+            responsibilities[v.name] = entry_probabilities(v, np.asarray(known.log[v.name]))
         else:
-            first = np.asarray(found.linear[v.name])
-            second = -2 * np.diagonal(np.asarray(found.precision[v.name]), axis1=-2, axis2=-1)
+            first = np.asarray(known.linear[v.name])
+            second = -2 * np.diagonal(np.asarray(known.precision[v.name]), axis1=-2, axis2=-1)
             mean[v.name] = v.unpacked(first + np.array(v.centre) if v.centre else first)
             deviation[v.name] = v.unpacked(np.sqrt(np.maximum(second - first**2, 0)))
     groups = {"latent_mean": mean, "latent_sd": deviation}
@@ -186,16 +186,16 @@ def _numpy(values: dict[str, Array]) -> dict[str, np.ndarray]:
 
 @functools.partial(jax.jit, static_argnums=0)
 def _standard_errors(
-    expected: Expected, arrays: Arrays, position: Float[Array, " dim"]
+    expected: Expected, seen: Seen, position: Float[Array, " dim"]
 ) -> tuple[dict[str, Array], Array]:
     """Return standard errors by the observed information, and whether this is a strict maximum."""
-    information = -jax.hessian(functools.partial(expected.objective, Seen(arrays, {})))(position)
+    information = -jax.hessian(functools.partial(expected.objective, seen))(position)
     diagonal = jnp.diagonal(information)
     unit = 1 / jnp.sqrt(jnp.where(diagonal > 0, diagonal, 1.0))
     values, vectors = jnp.linalg.eigh(unit[:, None] * (information + information.T) / 2 * unit)
     is_maximum = (values.min() > LEAST * values.max()) & (diagonal > 0).all()
     root = unit[:, None] * vectors / jnp.sqrt(jnp.where(is_maximum, values, 1.0))
-    slopes = jax.jacfwd(functools.partial(expected.parameters.values, arrays))(position)
+    slopes = jax.jacfwd(functools.partial(expected.parameters.values, seen.arrays))(position)
     return {name: jnp.sqrt(((slope @ root) ** 2).sum(-1)) for name, slope in slopes.items()}, is_maximum
 
 

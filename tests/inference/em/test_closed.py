@@ -254,7 +254,9 @@ def test_the_slope_of_the_bound_is_zero_after_the_step(name):
         before, there = np.asarray(slope(start)), np.asarray(slope(after))
         gain = float(plain.objective(whole, after) - found.objective)
     assert abs(there[own]).max() < 1e-9 * abs(before[own]).max()
-    assert 0 < float(promise) <= gain * (1 + 1e-12)
+    assert float(promise) > 0
+    assert own.size < start.size or float(promise) <= gain * (1 + 1e-12)  # else Newton's, of a quadratic
+    assert gain >= 0
 
 
 @pytest.mark.slow

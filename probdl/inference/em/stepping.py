@@ -1,0 +1,92 @@
+"""Steps of EM: by sums of data as long as these are exact enough, then by all data."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from probdl.inference.em.climb import Positions
+from probdl.inference.em.closed import Closed, closed
+from probdl.inference.em.expected import Expected, Seen
+from probdl.inference.em.m_step import m_step
+from probdl.program.model import Model
+
+LOST = 1e-9  # of the objective
+
+
+class _Way(NamedTuple):
+    """How steps are taken.
+
+    Attributes:
+        expected: The program with its latents integrated.
+        rule: The params whose maximum has a closed form.
+        seen: The data.
+    """
+
+    expected: Expected
+    rule: Closed
+    seen: Seen
+
+
+class Stepping:
+    """Takes steps.
+
+    Args:
+        plain: The program with its latents integrated.
+        model: The model.
+        whole: Its data.
+        num_newton_steps: The most Newton steps of an M-step.
+    """
+
+    def __init__(self, plain: Expected, model: Model, whole: Seen, num_newton_steps: int) -> None:
+        expected, seen = plain.collapsing(model, whole.arrays)
+        self._way = _Way(expected, closed(expected, model, seen), seen)
+        self._exact = _Way(plain, Closed(), whole)
+        self._num_newton_steps = num_newton_steps
+
+    @property
+    def expected(self) -> Expected:
+        """The program, with as many sums of data as are exact enough so far."""
+        return self._way.expected
+
+    @property
+    def seen(self) -> Seen:
+        """The data that it takes."""
+        return self._way.seen
+
+    def __call__(
+        self, positions: Positions
+    ) -> tuple[Positions, Float[np.ndarray, " restart"], Float[np.ndarray, " restart"]]:
+        """Return positions one step on, the objectives before, and what the step promises to gain.
+
+        Args:
+            positions: Positions; restarts first.
+        """
+        while True:
+            way = self._way
+            found = _stepped(way.expected, way.rule, self._num_newton_steps, way.seen, positions)
+            after, objectives, promises, lost = (np.asarray(x) for x in found)
+            if not (lost > LOST * (1 + abs(objectives))).any():
+                return after, objectives, promises
+            self._way = self._exact
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _stepped(
+    expected: Expected, rule: Closed, num_newton_steps: int, seen: Seen, positions: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return positions one step on, the objectives before, promises, and rounding errors."""
+
+    def one(position: Array) -> tuple[Array, Array, Array, Array]:
+        found = expected.e_step(seen, position)
+        after, promise = m_step(expected, rule, num_newton_steps, seen, position, found)
+        return after, found.objective, promise, found.rounding
+
+    if len(positions) > 1:
+        return jax.vmap(one)(positions)
+    after, objective, promise, lost = one(positions[0])
+    return after[None], objective[None], promise[None], lost[None]
