@@ -104,7 +104,7 @@ def hidden_markov(y: np.ndarray, first: np.ndarray) -> None:
 
 def factor_analysis(x: np.ndarray, first: np.ndarray) -> None:
     """Independent factors, and noise of its own for each column."""
-    loadings = param("loadings", first).reshape(first.shape)
+    loadings = param("loadings", first)
     mean = param("mean", x.mean(0))
     noise = param("noise", jnp.ones(x.shape[1]), constraints.positive)
     with numpyro.plate("row", len(x)):
@@ -124,7 +124,7 @@ def by_probdl(program: Callable[..., None], *data: np.ndarray) -> Fit:
 
     def fit(steps: int) -> float:
         method = pdl.EM(max_steps=steps, tolerance=1e-300)
-        return float(pdl.infer(model, method, key=0, progress=False).objective[-1])
+        return float(np.asarray(pdl.infer(model, method, key=0, progress=False).objective)[-1])
 
     return fit
 
