@@ -20,7 +20,8 @@ from probdl.exact.programs.potential import Landing, Potential, Space, landing
 from probdl.exact.programs.tabulation import Parts, Term, ordered, parts, shifted
 from probdl.exact.programs.variables import Kind, Ref
 from probdl.program.bound import Arrays
-from probdl.program.naturals import Data, Member, naturals
+from probdl.program.member import Data, Member
+from probdl.program.naturals import naturals
 from probdl.program.terms import abstractly, flat_inputs
 
 PLAIN = string.ascii_letters

@@ -18,7 +18,7 @@ from probdl.distributions.exponential_family import ExponentialFamily
 from probdl.distributions.positive import ExponentialDistributionFamily, ParetoFamily
 from probdl.distributions.real import LaplaceFamily
 from probdl.distributions.trials import BernoulliFamily, BinomialFamily
-from probdl.program.naturals import Data, Member
+from probdl.program.member import Data, Member
 
 Group = tuple["Argument", ...]
 

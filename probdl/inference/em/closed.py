@@ -92,7 +92,7 @@ def closed(expected: Expected, model: Model, seen: Seen) -> Closed:
     params = [n for n in expected.parameters.layout.names if not model.sites[n].is_latent]
     layout = expected.parameters.layout
     ends = NEAR * np.random.default_rng(0).normal(size=(2, layout.dim))
-    groups = _groups(expected, seen, ends[0])
+    groups = _groups(expected, seen, ends[0]) if params else []
     if not groups:
         return Closed()
     listed = tuple(argument for group in groups for argument in group)

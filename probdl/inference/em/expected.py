@@ -30,12 +30,14 @@ from jaxtyping import Array, Float
 
 from probdl.exact.programs.collapsed import Collapsed, collapsed, repeats
 from probdl.exact.programs.integral import Integral
+from probdl.exact.programs.local import NotIntegrable, Unaligned
 from probdl.exact.programs.potential import Potential
 from probdl.exact.programs.sweep import Sweep, Swept
 from probdl.exact.programs.tabulation import Parts
 from probdl.program.bound import Arrays
+from probdl.program.member import Data, Member
 from probdl.program.model import Model
-from probdl.program.naturals import Data, Member, data_of, members
+from probdl.program.naturals import data_of, members
 from probdl.program.parameters import Parameters
 
 MOST_BYTES = 2**31
@@ -129,7 +131,10 @@ class Expected:
             found.extend(repeats(term, own[0].shape) for term, own in zip(terms, parts, strict=True))
             return parts
 
-        jax.eval_shape(look, arrays, data, jax.random.key(0))
+        try:
+            jax.eval_shape(look, arrays, data, jax.random.key(0))
+        except (Unaligned, NotIntegrable):  # of the parameters of the site, not of its density
+            return False
         size = math.inf if statistics is None else statistics.size * statistics.dtype.itemsize
         return bool(found) and all(found) and size <= MOST_BYTES
 

@@ -26,7 +26,7 @@ from probdl.inference.em.arguments import (
     OfFamily,
     Shares,
 )
-from probdl.program.naturals import Data
+from probdl.program.member import Data
 
 OF_VARIANCE = (Form(jnp.sqrt, POSITIVE), Form(lambda x: x, POSITIVE), Form(lambda x: 1 / x, POSITIVE))
 DEFINITE = (constraints.positive_definite,)

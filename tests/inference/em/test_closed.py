@@ -16,7 +16,8 @@ import probdl as pdl
 from probdl.inference.em.closed import closed
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.m_step import m_step
-from probdl.program.naturals import Data, members
+from probdl.program.member import Data
+from probdl.program.naturals import members
 from probdl.program.parameters import Parameters
 from probdl.program.precision import Precision
 from tests.marks import by_name
