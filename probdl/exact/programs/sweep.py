@@ -26,7 +26,7 @@ from probdl.exact.programs.chain_steps import (
 from probdl.exact.programs.chains import chain_arrays, gaussian_chain
 from probdl.exact.programs.joined import curvatures, joint_quadratic, joint_table, over_batch, quadratic
 from probdl.exact.programs.local import NotIntegrable, Unaligned
-from probdl.exact.programs.potential import Potential, Space, scope_of, settled
+from probdl.exact.programs.potential import Potential, Space, check_table, scope_of, settled
 from probdl.exact.programs.steps import ConjugateStep, DiscreteStep, GaussianStep, Step
 from probdl.exact.programs.variables import Kind, Ref, Variable
 
@@ -185,12 +185,13 @@ class Sweep:
         self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
     ) -> tuple[Potential, Step]:
         discrete, _ = scope_of(self.space, touching)
-        own = [ref for ref in discrete if ref.name == variable.name]
-        others = [ref for ref in discrete if ref.name != variable.name]
-        table = joint_table(self.space, touching, [*others, *own])
+        refs = sorted(discrete, key=lambda ref: ref.name == variable.name)
+        lengths = [self.space.lengths[axis] for axis in axes]
+        check_table(self.space, lengths, refs)  # questions to single elements need all of it
+        table = joint_table(self.space, touching, refs)
         reduce = log_sum if self.operation is Operation.SUM else jnp.max
-        step = DiscreteStep(self.space, variable.name, axes, tuple(others), table)
-        return Potential(axes, tuple(others), reduce(table, axis=-1)), step
+        step = DiscreteStep(self.space, variable.name, axes, tuple(refs[:-1]), table)
+        return Potential(axes, tuple(refs[:-1]), reduce(table, axis=-1)), step
 
     def _integrate(
         self, variable: Variable, axes: tuple[str, ...], touching: list[Potential]
