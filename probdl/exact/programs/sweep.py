@@ -186,8 +186,7 @@ class Sweep:
     ) -> tuple[Potential, Step]:
         discrete, _ = scope_of(self.space, touching)
         refs = sorted(discrete, key=lambda ref: ref.name == variable.name)
-        lengths = [self.space.lengths[axis] for axis in axes]
-        check_table(self.space, lengths, refs)  # questions to single elements need all of it
+        check_table(self.space, [self.space.lengths[a] for a in axes], refs)  # for questions to elements
         table = joint_table(self.space, touching, refs)
         reduce = log_sum if self.operation is Operation.SUM else jnp.max
         step = DiscreteStep(self.space, variable.name, axes, tuple(refs[:-1]), table)
