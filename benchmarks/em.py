@@ -191,7 +191,7 @@ def hand_bernoulli(now: Any, x: jax.Array) -> tuple[Any, jax.Array]:
     evidence = logsumexp(logs, 1)
     shares = jnp.exp(logs - evidence[:, None]).T
     count = shares.sum(1)
-    return (count / len(x), jnp.clip(shares @ x / count[:, None], 1e-12, 1 - 1e-12)), evidence.sum()
+    return (count / len(x), jnp.clip(shares @ x / count[:, None], 1e-300, 1 - 1e-16)), evidence.sum()
 
 
 def by_sklearn_mixture(x: np.ndarray, first: np.ndarray, kind: str) -> Fit:

@@ -195,7 +195,14 @@ class Mean(OfFamily):
 
     @override
     def value(self, mean: Array) -> Array:
-        return self.form.of(self.site.family.natural_from_mean(mean[..., None])[..., 0])
+        support, kind = self.site.family.support, jnp.finfo(mean.dtype)
+        is_boolean = support is constraints.boolean
+        low = 0.0 if is_boolean else getattr(support, "lower_bound", -jnp.inf)
+        high = 1.0 if is_boolean else getattr(support, "upper_bound", jnp.inf)
+        inside = jnp.clip(
+            mean, low + kind.tiny, high * (1 - kind.epsneg)
+        )  # where all are alike, it is at an end
+        return self.form.of(self.site.family.natural_from_mean(inside[..., None])[..., 0])
 
 
 @dataclass(frozen=True)

@@ -305,3 +305,16 @@ def test_impossible_data_are_impossible_in_sums_too():
     model = pdl.Model(log_rates, COUNTS)
     (site,) = members(model, model.arrays(Precision.DOUBLE))
     assert np.isneginf(site.log_base(Data(), jnp.array([-1.0, 0.5, 2.0]))).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("program", [bits, odds])
+def test_a_bit_that_is_always_the_same_in_a_component_ends_no_fit(program):
+    groups = np.repeat([[1, 1, 0], [0, 0, 0]], N // 2, 0)
+    groups[::3, 2] = 1
+    result = pdl.infer(pdl.Model(program, groups), pdl.EM(), key=0)
+    assert result.status is pdl.Status.OK
+    name = "chances" if program is bits else "logits"
+    found = result.parameters[name] if program is bits else 1 / (1 + np.exp(-result.parameters[name].T))
+    means = [rows.mean(0) for rows in (groups[: N // 2], groups[N // 2 :])]
+    for wanted in means:
+        assert any(np.allclose(wanted, row, atol=1e-6) for row in found)
