@@ -166,11 +166,11 @@ class OfFamily(Argument):
 
 
 @dataclass(frozen=True)
-class Mean(OfFamily):
-    """A function of the mean of the one statistic of a family.
+class Formed(OfFamily):
+    """An argument that may be written in several ways.
 
     Attributes:
-        form: The function, of the natural parameter.
+        form: The way: a function of a natural parameter, or of a spread.
     """
 
     form: Form
@@ -179,6 +179,11 @@ class Mean(OfFamily):
     @override
     def supports(self) -> tuple[Any, ...]:
         return self.form.supports
+
+
+@dataclass(frozen=True)
+class Mean(Formed):
+    """A function of the mean of the one statistic of a family."""
 
     @override
     def is_like(self, other: Argument) -> bool:

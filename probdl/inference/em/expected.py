@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -126,7 +126,8 @@ class Expected:
         found: list[bool] = []
 
         def look(arrays: Arrays, data: dict[str, Data], key: Array) -> list[Parts]:
-            terms, inputs = alone._terms(Seen(arrays, data), self.parameters.start(arrays, key))
+            values = self.parameters.values(arrays, self.parameters.start(arrays, key))
+            terms, inputs = alone._terms(Seen(arrays, data), values)
             parts = [term.parts(inputs) for term in terms]
             found.extend(repeats(term, own[0].shape) for term, own in zip(terms, parts, strict=True))
             return parts
@@ -149,7 +150,7 @@ class Expected:
         names = {site.name for site in self.collapsed}
         plain, rest = self.integral.potentials(seen.arrays, values, names)
         found = [Factor(local.name, (f.log, f.linear, f.precision), f) for local, f in plain.items()]
-        terms, inputs = self._terms(seen, position) if names else ([], [])
+        terms, inputs = self._terms(seen, values) if names else ([], [])
         return [*found, *(Factor(term.local.name, term.parts(inputs), term) for term in terms)], rest
 
     def swept(self, seen: Seen, position: Float[Array, " dim"], extra: Sequence[Potential] = ()) -> Swept:
@@ -221,8 +222,7 @@ class Expected:
             found[one.name] = found.get(one.name, 0.0) + lost
         return found
 
-    def _terms(self, seen: Seen, position: Array) -> tuple[list[Collapsed], list[Array]]:
-        values = self.parameters.values(seen.arrays, position)
+    def _terms(self, seen: Seen, values: Mapping[str, Array]) -> tuple[list[Collapsed], list[Array]]:
         return collapsed(self.integral, seen.arrays, values, self.collapsed, seen.data)
 
     def _swept(

@@ -21,6 +21,7 @@ from probdl.inference.em.arguments import (
     Argument,
     Chances,
     Form,
+    Formed,
     Group,
     Mean,
     OfFamily,
@@ -68,19 +69,8 @@ class Location(OfFamily):
 
 
 @dataclass(frozen=True)
-class Spread(OfFamily):
-    """A function of the variance, or of the covariance, of a normal distribution.
-
-    Attributes:
-        form: The function.
-    """
-
-    form: Form
-
-    @property
-    @override
-    def supports(self) -> tuple[Any, ...]:
-        return self.form.supports
+class Spread(Formed):
+    """A function of the variance, or of the covariance, of a normal distribution."""
 
     @override
     def is_like(self, other: Argument) -> bool:
@@ -118,10 +108,9 @@ class Spread(OfFamily):
 
     def _in_units(self, matrix: Array, scale: Array) -> Array:
         size = self.site.family.event_shape[0]
-        unit = jnp.broadcast_to(scale, (*scale.shape[:-1], scale.shape[-1])) if scale.ndim else scale
-        if not unit.ndim:
+        if not scale.ndim:
             return matrix
-        unit = unit.reshape(*unit.shape[:-1], -1, size)
+        unit = scale.reshape(*scale.shape[:-1], -1, size)
         return matrix * unit[..., :, None] * unit[..., None, :]
 
 
