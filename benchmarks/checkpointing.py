@@ -2,11 +2,11 @@
 
     uv run python benchmarks/checkpointing.py
 
-NUTS on three programs: one whose gradient is cheap, so that draws come fast; one whose gradient is dear; and
-one of many latents, of which each draw is large. Each is run in memory, to a store without a checkpoint, and
-to a store with one, in turn, several times; the seconds are those of the wall, of runs that compile
-nothing, and the ratios are of medians. "MB" is what is written of draws and statistics. At most 1.05 is the
-aim of a checkpoint beside the store, and 1.10 of the store beside memory.
+NUTS on three programs: one whose gradient is cheap, so that draws come fast, for one second and for ten; one
+whose gradient is dear; and one of many latents, of which each draw is large. Each is run in memory, to a
+store without a checkpoint, and to a store with one, in turn, several times; the seconds are those of the
+wall, of runs that compile nothing, and the ratios are of medians. "MB" is what is written of draws and
+statistics. At most 1.05 is the aim of a checkpoint beside the store, and 1.10 of the store beside memory.
 """
 
 from __future__ import annotations
@@ -67,11 +67,10 @@ def cases() -> dict[str, Case]:
     sigma = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
     x = rng.normal(size=(20_000, 20))
     y = (rng.uniform(size=len(x)) < 1 / (1 + np.exp(-x @ rng.normal(size=20) / 4))).astype(int)
+    few = pdl.Model(schools, sigma, np.array([28.0, 8, -3, 7, -1, 1, 18, 12]))
     return {
-        "eight schools": Case(
-            pdl.Model(schools, sigma, np.array([28.0, 8, -3, 7, -1, 1, 18, 12])),
-            pdl.NUTS(num_samples=10_000),
-        ),
+        "eight schools, short": Case(few, pdl.NUTS(num_samples=10_000)),
+        "eight schools, long": Case(few, pdl.NUTS(num_samples=100_000)),
         "logistic 20,000 x 20": Case(pdl.Model(logistic, x, y), pdl.NUTS(num_samples=1500)),
         "1000 latents": Case(pdl.Model(means, rng.normal(size=1000)), pdl.NUTS(num_samples=2000)),
     }

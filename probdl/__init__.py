@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from probdl.inference.result import Result
     from probdl.inference.status import Finding, InferenceWarning, Status
     from probdl.program.bayesian_network import BayesianNetwork
+    from probdl.program.missing import with_missing
     from probdl.program.model import Model
     from probdl.program.precision import Precision
     from probdl.program.priors import with_priors
@@ -211,6 +212,7 @@ _NAMES = {
     "probdl.inference.result": "Result",
     "probdl.inference.status": "Finding InferenceWarning Status",
     "probdl.program.bayesian_network": "BayesianNetwork",
+    "probdl.program.missing": "with_missing",
     "probdl.program.model": "Model",
     "probdl.program.precision": "Precision",
     "probdl.program.priors": "with_priors",
@@ -389,6 +391,7 @@ __all__ = [
     "unroll",
     "updated",
     "v_structures",
+    "with_missing",
     "with_priors",
 ]
 

@@ -1,13 +1,20 @@
 """What every test needs of its process.
 
-Compiled code is dropped before the kernel runs out of memory maps for it: it allows 65530 a process.
+Compiled code is dropped before the kernel runs out of memory maps for it: it allows 65530 a process. Most of
+the time of the tests is compilation, and what it compiles runs once or twice: optimizing it takes longer than
+it saves.
 """
 
 import gc
 import itertools
+import os
 import signal
 from collections import defaultdict
 from pathlib import Path
+
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+)
 
 import jax
 import pytest

@@ -53,6 +53,7 @@ class StoredDraws:
         self._path, self._model, self._options = path, model, options
         self._capacity, self._attributes = num_samples, attributes
         self._root: Any = None
+        self._members: tuple[tuple[str, Any], ...] = ()
         self._arrays: dict[tuple[str, str], Any] = {}
         self._waiting: list[dict[tuple[str, str], np.ndarray]] = []
         self._written = 0
@@ -170,26 +171,24 @@ class StoredDraws:
         self._find()
         return self._root
 
-    def _members(self) -> Iterator[tuple[str, Any]]:
-        """Yield the arrays of draws by their paths."""
+    def _find(self) -> None:
+        """Look up the arrays of draws: all of them by their paths, and those of sites and statistics."""
         import zarr
 
-        for path, array in self._root.members(max_depth=None):
-            dims = getattr(array.metadata, "dimension_names", None) or ()
-            if isinstance(array, zarr.Array) and "draw" in dims:
-                yield path, array
-
-    def _find(self) -> None:
-        members = ((path, array, array.attrs.get("site")) for path, array in self._members())
-        self._arrays = {
-            (path.split("/")[0], name): array for path, array, name in members if name is not None
-        }
+        self._members = tuple(
+            (path, array)
+            for path, array in self._root.members(max_depth=None)
+            if isinstance(array, zarr.Array)
+            and "draw" in (getattr(array.metadata, "dimension_names", None) or ())
+        )
+        named = ((path, array, array.attrs.get("site")) for path, array in self._members)
+        self._arrays = {(path.split("/")[0], name): array for path, array, name in named if name is not None}
 
     def _claim(self) -> None:
         """Give all arrays of draws room for as many as will come, and say what run they are of."""
         kept = {name: value for name, value in self._root.attrs.items() if name in (COMMITTED, CREATED)}
         self._root.attrs.put({**self._attributes, **kept})
-        for _, array in self._members():
+        for _, array in self._members:
             capacity, is_index = self._capacity, array.ndim == 1
             room = array.shape[0 if is_index else 1]
             if room >= capacity:
@@ -199,7 +198,6 @@ class StoredDraws:
                 for begin in range(0, capacity, CHUNK_BYTES):
                     end = min(begin + CHUNK_BYTES, capacity)
                     array[begin:end] = np.arange(begin, end)
-        self._find()
         self._claimed = True
 
     def _chunks(self, array: xr.Variable) -> tuple[int, ...]:

@@ -152,8 +152,8 @@ def _check_values(declaration: Declaration, value: np.ndarray) -> None:
         is_nan = f": {_element(site, index)} is NaN" if np.isnan(value[index]) else ""
         raise ValueError(
             f"Expected finite values for observed site '{site.name}'; got {value[index]} at index "
-            f"{_plain(index)}{is_nan}. Drop what is missing, leave it out with `numpyro.handlers.mask`, or "
-            f"impute it with `obs_mask`."
+            f"{_plain(index)}{is_nan}. If it is missing at random, infer `with_missing(model)`, which "
+            f"integrates it out; else drop it, or impute it with `obs_mask`."
         )
     if site.support is None:
         return
@@ -196,8 +196,7 @@ def _unmasked(declaration: Declaration, value: np.ndarray) -> np.ndarray:
         return np.ones(value.shape, bool)
     if isinstance(mask, Tracer):
         return np.zeros(value.shape, bool)
-    array = np.asarray(mask)
-    return np.broadcast_to(array.reshape(array.shape + (1,) * declaration.site.event_dim), value.shape)
+    return np.broadcast_to(np.asarray(mask), value.shape)
 
 
 def support_name(support: Any) -> str:

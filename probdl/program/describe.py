@@ -51,9 +51,20 @@ def masks_of(fn: Any) -> list[Any]:
     return found
 
 
+def element_masks_of(fn: Any) -> list[Any]:
+    """Return the same masks as arrays that fit a value: axes of events are of size one, if not masked."""
+    found = []
+    while fn is not None:
+        if type(fn).__name__ == "MaskedDistribution":
+            mask, events = fn._mask, (1,) * fn.event_dim
+            found.append(mask if isinstance(mask, bool) else mask.reshape((*mask.shape, *events)))
+        fn = getattr(fn, "base_dist", None)
+    return found
+
+
 def mask_of(fn: Any) -> Any:
-    """Return what all masks of a distribution let through, or None if it has none."""
-    masks = masks_of(fn)
+    """Return which elements of a value all masks of its distribution let through, or None if it has none."""
+    masks = element_masks_of(fn)
     if not masks:
         return None
     traced = next((mask for mask in masks if is_abstract(mask)), None)

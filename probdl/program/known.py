@@ -14,7 +14,7 @@ import numpyro
 from jaxtyping import Array
 
 from probdl.program.bound import Arrays, BoundProgram
-from probdl.program.describe import is_abstract, masks_of
+from probdl.program.describe import element_masks_of, is_abstract
 from probdl.program.discover import Discover
 from probdl.program.handlers import Message, bare, is_factor
 from probdl.program.jaxprs import part
@@ -33,7 +33,8 @@ class Known:
 
     Attributes:
         observations: Observed values.
-        masks: Which elements of an observation count; a site whose mask is latent has none.
+        masks: Which elements of an observation count, as arrays that fit it; a site whose mask is latent has
+            none.
         factors: Cholesky factors of covariances.
     """
 
@@ -90,8 +91,8 @@ class _Look(Discover):
         """Record a site, and in a scan its masks; the name says how many these are."""
         super().visit(msg)
         if self.scan is not None and msg["type"] == "sample" and msg["is_observed"] and not is_factor(msg):
-            masks = masks_of(msg["fn"])
-            numpyro.deterministic(f"{MASK}{len(masks)}/{msg['name']}", _all(masks, msg["fn"].batch_shape))
+            masks = element_masks_of(msg["fn"])
+            numpyro.deterministic(f"{MASK}{len(masks)}/{msg['name']}", _all(masks, msg["fn"].shape()))
 
 
 def _all(masks: Sequence[Any], shape: tuple[int, ...]) -> Array:
@@ -102,8 +103,8 @@ def _mask(trace: Mapping[str, Message], name: str, steps: Mapping[str, str]) -> 
     """Return the mask of an observation: of a scanned one that of its steps, and those around the scan."""
     fn = trace[name]["fn"]
     if name not in steps:
-        return _all(masks_of(fn), fn.batch_shape)
-    inside, masks = trace[steps[name]]["value"], masks_of(fn)
+        return _all(element_masks_of(fn), fn.shape())
+    inside, masks = trace[steps[name]]["value"], element_masks_of(fn)
     count = int(steps[name].removeprefix(MASK).split("/", 1)[0])
     return functools.reduce(jnp.logical_and, masks[: len(masks) - count], inside)
 
