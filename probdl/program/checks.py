@@ -149,11 +149,15 @@ def _check_values(declaration: Declaration, value: np.ndarray) -> None:
     seen = _unmasked(declaration, value)
     if value.dtype.kind == "f" and not np.isfinite(value[seen]).all():
         index = tuple(np.argwhere(~np.isfinite(value) & seen)[0])
-        is_nan = f": {_element(site, index)} is NaN" if np.isnan(value[index]) else ""
+        remedy = ". Correct it, or drop it."
+        if np.isnan(value[index]):
+            remedy = (
+                f": {_element(site, index)} is NaN. If it is missing at random, infer `with_missing(model)`, "
+                f"which integrates it out; else drop it, or impute it with `obs_mask`."
+            )
         raise ValueError(
             f"Expected finite values for observed site '{site.name}'; got {value[index]} at index "
-            f"{_plain(index)}{is_nan}. If it is missing at random, infer `with_missing(model)`, which "
-            f"integrates it out; else drop it, or impute it with `obs_mask`."
+            f"{_plain(index)}{remedy}"
         )
     if site.support is None:
         return
