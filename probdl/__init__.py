@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from probdl.inference.calibration import Calibration, calibrate
     from probdl.inference.comparison import Comparison, compare
     from probdl.inference.density_check import DensityCheck, check_density
+    from probdl.inference.em.clusters import KMeansStart
     from probdl.inference.em.em import EM
     from probdl.inference.em.squarem import SQUAREM
     from probdl.inference.exact import Conjugate, Elimination, Exact, Gaussian
@@ -166,6 +167,7 @@ _NAMES = {
     "probdl.inference.calibration": "Calibration calibrate",
     "probdl.inference.comparison": "Comparison compare",
     "probdl.inference.density_check": "DensityCheck check_density",
+    "probdl.inference.em.clusters": "KMeansStart",
     "probdl.inference.em.em": "EM",
     "probdl.inference.em.squarem": "SQUAREM",
     "probdl.inference.exact": "Conjugate Elimination Exact Gaussian",
@@ -271,6 +273,7 @@ __all__ = [
     "IndependenceTest",
     "InferenceWarning",
     "JointDistributionTest",
+    "KMeansStart",
     "KernelDensity",
     "LaplaceGuide",
     "LogEvidence",

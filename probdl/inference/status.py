@@ -48,6 +48,10 @@ class Status(enum.Enum):
         "also in the branch of a where that is not taken."
     )
     UNTOUCHED = "Nothing was learnt of it: use it in the program, or fix it by do."
+    UNORDERED = (
+        "The components are in the order in which they were found: name a parameter in order_by whose first "
+        "axis is that of components that can be exchanged."
+    )
     NOT_CONVERGED = "Raise max_steps, or pass accelerate=SQUAREM()."
     STUCK_CHAIN = (
         "A chain that does not move says nothing: raise target_acceptance or num_warmup, or look at the "

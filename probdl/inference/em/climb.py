@@ -30,6 +30,7 @@ class Fit(NamedTuple):
         unbounded: Whether the objective ceased to be a number.
         without_slope: Whether its slope was no number.
         interrupted: Whether the user stopped it.
+        unordered: Whether components that should be in an order are not.
     """
 
     start: Float[np.ndarray, " dim"]
@@ -41,6 +42,7 @@ class Fit(NamedTuple):
     unbounded: bool
     without_slope: bool
     interrupted: bool
+    unordered: bool = False
 
 
 class Fall(ArithmeticError):

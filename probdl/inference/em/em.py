@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, Float
 
 from probdl.errors import SiteNotFound
 from probdl.exact.programs.attempt import Search
@@ -15,8 +16,10 @@ from probdl.exact.programs.search import Found, find
 from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.assemble import provenance
 from probdl.inference.em.climb import Climb, Fall
+from probdl.inference.em.clusters import KMeansStart
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.fitted import fitted, observations
+from probdl.inference.em.ordering import ordered
 from probdl.inference.em.squarem import SQUAREM
 from probdl.inference.em.starts import fallen, impossible, starts
 from probdl.inference.em.stepping import Stepping
@@ -50,8 +53,11 @@ class EM(Method):
         tolerance: How much of the objective may be left to gain, in nats.
         num_restarts: How many starts; the first is the program's own, others are around it, as far as one
             observation allows. The best fit is kept.
+        start: Where restarts begin instead: from clusters of the data, for instance.
         accelerate: How steps are extrapolated; None: not.
         num_newton_steps: The most Newton steps of an M-step.
+        order_by: A parameter in whose ascending order the components are: along its first axis. Which other
+            axes belong to them is found out: exchanging them leaves the objective as it is.
         standard_errors: Whether the curvature of the objective is found at the end, and standard errors of
             the parameters from it.
         num_samples: Draws of the latents given the parameters.
@@ -82,8 +88,10 @@ class EM(Method):
     max_steps: int = 1000
     tolerance: float = 1e-6
     num_restarts: int = 1
+    start: KMeansStart | None = None
     accelerate: SQUAREM | None = None
     num_newton_steps: int = 10
+    order_by: str | None = None
     standard_errors: bool = False
     num_samples: int = 1
     max_table: int = MOST_ENTRIES
@@ -105,6 +113,8 @@ class EM(Method):
             )
         if not isinstance(self.accelerate, SQUAREM | None):
             raise TypeError(f"Expected accelerate to be SQUAREM() or None; got {self.accelerate!r}.")
+        if not isinstance(self.start, KMeansStart | None):
+            raise TypeError(f"Expected start to be KMeansStart() or None; got {self.start!r}.")
 
     @property
     def instead(self) -> str:
@@ -126,8 +136,29 @@ class EM(Method):
         params = (name for name, site in model.sites.items() if site.kind is SiteKind.PARAM)
         return (*params, *self.parameters)
 
+    def _ordering(self, names: Sequence[str]) -> str:
+        """Return the parameter that components are ordered by."""
+        if self.order_by not in names:
+            raise SiteNotFound(str(self.order_by), names, "order_by of EM", "a parameter")
+        return self.order_by
+
     def _found(self, model: Model) -> Found:
         return find(model, set(model.latents) - {*self.parameters}, max_table=self.max_table)
+
+    def _begin(
+        self, key: Array, model: Model, plain: Expected, whole: Seen, steps: Stepping
+    ) -> Float[np.ndarray, "restart dim"]:
+        begin = starts(key, plain, whole, self.num_restarts, observations(model))
+        if self.start is None:
+            return begin
+        variables = plain.integral.variables
+        seeds = np.asarray(jax.random.randint(key, len(begin), 0, 2**31 - 1 - len(variables)))
+        return np.stack(
+            [
+                steps.begun(position, self.start.states(model, variables, int(seed)))
+                for position, seed in zip(begin, seeds, strict=True)
+            ]
+        )
 
     def applicable(self, model: Model) -> str | None:
         """Return which site stands in the way, and why, if one does."""
@@ -147,6 +178,8 @@ class EM(Method):
                 return f"param '{name}' stands inside of a scan: declare it before"
             if site.is_latent and site.support is None:
                 return f"the support of site '{name}' depends on other sites"
+        if self.order_by is not None and not model.sites[self._ordering(names)].shape:
+            return f"site '{self.order_by}' in order_by is one number, without components to put in order"
         found = self._found(model)
         for name in model.latents:
             if name not in found.integrated and name not in names:
@@ -166,8 +199,8 @@ class EM(Method):
             integral = self._found(model).integral or Search(model, self.max_table).integral(())
             plain = Expected(integral, Parameters.of(model, self.estimated(model)))
             whole = Seen(model.arrays(Precision.DOUBLE), {})
-            begin = starts(key, plain, whole, self.num_restarts, observations(model))
             steps = Stepping(plain, model, whole, self.num_newton_steps)
+            begin = self._begin(key, model, plain, whole, steps)
             climb = Climb(self, steps, begin)
             interrupted = False
             with meter("fitting", wanted=options.progress) as report:
@@ -185,5 +218,7 @@ class EM(Method):
                     raise fallen(plain, whole, fall) from None
             if fit is None:
                 raise impossible(plain, whole, begin[0])
+            if self.order_by is not None:
+                fit = ordered(steps.expected, steps.seen, fit, self.order_by)
             attributes = provenance(key, self) | {"num_samples": self.num_samples}
             return fitted(key, self, model, steps.expected, steps.seen, fit, options, attributes)

@@ -194,6 +194,25 @@ class Expected:
         ]
         return Bound(total + rest, weights, jnp.finfo(total.dtype).eps * sum(sizes, jnp.zeros(())))
 
+    def weights_at(
+        self, seen: Seen, position: Float[Array, " dim"], states: Mapping[str, Array]
+    ) -> list[Parts]:
+        """Return the weights of the factors if the program did not matter: given probabilities of states.
+
+        Args:
+            seen: The data.
+            position: Any parameters.
+            states: Logarithms of probabilities of the states of latents, over their axes; all states of
+                others are alike.
+        """
+        factors, _ = self.factors(seen, position)
+        probes = [
+            replace(probe, log=_placed(states[v.name], v.axes, probe.axes)) if v.name in states else probe
+            for v, probe in zip(self.integral.variables, self.integral.probes(), strict=True)
+        ]
+        nothing = jax.tree.map(jnp.zeros_like, [factor.parts for factor in factors])
+        return jax.grad(lambda parts: self._swept(factors, parts, probes).log_normalizer)(nothing)
+
     def bound(self, seen: Seen, position: Float[Array, " dim"], weights: Sequence[Parts]) -> Float[Array, ""]:
         """Return the lower bound on the objective, up to a constant, in nats.
 
@@ -231,6 +250,10 @@ class Expected:
         whole = lax.optimization_barrier(list(parts))  # or small things are computed anew for each row
         given = [factor.potential(own) for factor, own in zip(factors, whole, strict=True)]
         return Sweep(self.integral.space, [*given, *extra], last=self.integral.last).run()
+
+
+def _placed(table: Array, axes: Sequence[str], wanted: Sequence[str]) -> Array:
+    return jnp.moveaxis(table, [axes.index(axis) for axis in wanted], range(len(wanted)))
 
 
 def _inner(weights: Parts, parts: Parts) -> Array:

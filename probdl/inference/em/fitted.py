@@ -210,6 +210,8 @@ def _of_fit(fit: Fit, method: EM) -> Iterator[Finding]:
         gain = fit.trace[-1] - fit.trace[-2] if len(fit.trace) > 1 else math.inf
         detail = f"the last of {fit.steps} steps still gained {gain:.2g} nats"
         yield Finding(Status.NOT_CONVERGED, detail)
+    if fit.unordered:
+        yield Finding(Status.UNORDERED, f"no exchange of components by '{method.order_by}' fits as well")
 
 
 def _untouched(fit: Fit, expected: Expected) -> Iterator[Finding]:

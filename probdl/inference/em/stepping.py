@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from probdl.inference.em.climb import Positions
 from probdl.inference.em.closed import Closed, closed
-from probdl.inference.em.expected import Expected, Seen
+from probdl.inference.em.expected import Bound, Expected, Seen
 from probdl.inference.em.m_step import m_step
 from probdl.program.model import Model
 
@@ -58,6 +60,18 @@ class Stepping:
         """The data that it takes."""
         return self._way.seen
 
+    def begun(self, position: Float[np.ndarray, " dim"], states: Mapping[str, Array]) -> np.ndarray:
+        """Return where an M-step leads to from probabilities of states.
+
+        Args:
+            position: Where parameters stay that these do not move.
+            states: Their logarithms, by latent.
+        """
+        way = self._way
+        return np.asarray(
+            _begun(way.expected, way.rule, self._num_newton_steps, way.seen, position, dict(states))
+        )
+
     def __call__(
         self, positions: Positions
     ) -> tuple[Positions, Float[np.ndarray, " restart"], Float[np.ndarray, " restart"]]:
@@ -90,3 +104,18 @@ def _stepped(
         return jax.vmap(one)(positions)
     after, objective, promise, lost = one(positions[0])
     return after[None], objective[None], promise[None], lost[None]
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _begun(
+    expected: Expected,
+    rule: Closed,
+    num_newton_steps: int,
+    seen: Seen,
+    position: Array,
+    states: dict[str, Array],
+) -> Array:
+    """Return where an M-step leads to from probabilities of states."""
+    weights = expected.weights_at(seen, position, states)
+    found = Bound(jnp.zeros(()), weights, jnp.zeros(()))
+    return m_step(expected, rule, num_newton_steps, seen, position, found).point
