@@ -31,7 +31,6 @@ class PartlyObservedNormal(dist.Distribution):
 
     arg_constraints = {"seen": constraints.independent(constraints.boolean, 1)}
     pytree_data_fields = ("normal", "seen")
-    support = constraints.real_vector
     reparametrized_params: list[str] = []
     normal: dist.MultivariateNormal
     seen: Bool[Array, "*batch d"]
@@ -41,6 +40,12 @@ class PartlyObservedNormal(dist.Distribution):
         self.normal = normal
         self.seen = jnp.broadcast_to(jnp.asarray(seen, bool), (*batch, *normal.event_shape))
         super().__init__(batch, normal.event_shape, validate_args=False)
+
+    @property
+    @override
+    def support(self) -> constraints.Constraint:
+        """All vectors."""
+        return constraints.real_vector
 
     @override
     def sample(self, key: Any, sample_shape: tuple[int, ...] = ()) -> Float[Array, "*sample d"]:

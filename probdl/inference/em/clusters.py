@@ -134,4 +134,5 @@ def clusters(rows: Float[np.ndarray, "place feature"], count: int, seed: int) ->
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return KMeans(min(count, len(rows)), n_init=1, random_state=seed).fit(rows).labels_
+        found = KMeans(min(count, len(rows)), n_init=1, random_state=seed)  # pyright: ignore[reportArgumentType]
+        return np.asarray(found.fit(rows).labels_)

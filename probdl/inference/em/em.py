@@ -136,12 +136,6 @@ class EM(Method):
         params = (name for name, site in model.sites.items() if site.kind is SiteKind.PARAM)
         return (*params, *self.parameters)
 
-    def _ordering(self, names: Sequence[str]) -> str:
-        """Return the parameter that components are ordered by."""
-        if self.order_by not in names:
-            raise SiteNotFound(str(self.order_by), names, "order_by of EM", "a parameter")
-        return self.order_by
-
     def _found(self, model: Model) -> Found:
         return find(model, set(model.latents) - {*self.parameters}, max_table=self.max_table)
 
@@ -152,7 +146,7 @@ class EM(Method):
         if self.start is None:
             return begin
         variables = plain.integral.variables
-        seeds = np.asarray(jax.random.randint(key, len(begin), 0, 2**31 - 1 - len(variables)))
+        seeds = np.asarray(jax.random.randint(key, (len(begin),), 0, 2**31 - 1 - len(variables)))
         return np.stack(
             [
                 steps.begun(position, self.start.states(model, variables, int(seed)))
@@ -178,8 +172,11 @@ class EM(Method):
                 return f"param '{name}' stands inside of a scan: declare it before"
             if site.is_latent and site.support is None:
                 return f"the support of site '{name}' depends on other sites"
-        if self.order_by is not None and not model.sites[self._ordering(names)].shape:
-            return f"site '{self.order_by}' in order_by is one number, without components to put in order"
+        if self.order_by is not None:
+            if self.order_by not in names:
+                raise SiteNotFound(self.order_by, names, "order_by of EM", "a parameter")
+            if not model.sites[self.order_by].shape:
+                return f"site '{self.order_by}' in order_by is one number, without components to put in order"
         found = self._found(model)
         for name in model.latents:
             if name not in found.integrated and name not in names:

@@ -60,7 +60,7 @@ class Stepping:
         """The data that it takes."""
         return self._way.seen
 
-    def begun(self, position: Float[np.ndarray, " dim"], states: Mapping[str, Array]) -> np.ndarray:
+    def begun(self, position: Float[np.ndarray, " dim"], states: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return where an M-step leads to from probabilities of states.
 
         Args:
