@@ -16,7 +16,7 @@ from probdl.inference import files, pointwise
 from probdl.inference.diagnostics import diagnose
 from probdl.inference.resampled import resampled
 from probdl.inference.status import Finding, Status
-from probdl.inference.summary import Summary, summarise
+from probdl.inference.summary import Summary, summarise, summarise_fit
 from probdl.program.datatree import is_weighted, site_variables
 from probdl.program.model import Model
 
@@ -77,9 +77,13 @@ class Result:
     def summary(self) -> Summary:
         """Return ArviZ's table of all sites with the verdict on the run; of weighted draws a weighted one.
 
+        Of a fit, the parameters with their standard errors, if these were asked for.
+
         Returns:
             What prints itself, also in a notebook; `.table` is a pandas DataFrame.
         """
+        if self.parameters:
+            return summarise_fit(self.parameters, self.data, self.findings)
         return summarise(self.data, self.findings)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,37 @@ def summarise(data: xr.DataTree, findings: tuple[Finding, ...]) -> Summary:
     digits = pd.DataFrame(_weighted(values, np.exp(log_weights)), index=table.index)
     rounded = digits.map("{:.3g}".format).assign(ess=digits["ess"].map("{:.0f}".format))
     return Summary(rounded, findings, note, digits)
+
+
+def summarise_fit(parameters: Mapping[str, Any], data: xr.DataTree, findings: tuple[Finding, ...]) -> Summary:
+    """Return the estimates of a fit, with their standard errors if these are known.
+
+    Args:
+        parameters: The estimates.
+        data: The groups of the result.
+        findings: What is wrong with the fit.
+    """
+    import pandas as pd
+
+    known = {}
+    if "standard_errors" in data.children:
+        known = {name: array.to_numpy() for name, array in site_variables(data.children["standard_errors"])}
+    rows: dict[str, dict[str, float]] = {}
+    for name, value in parameters.items():
+        estimates = np.asarray(value, float)
+        for index in np.ndindex(estimates.shape):
+            row = {"estimate": float(estimates[index])}
+            if name in known:
+                row["standard_error"] = float(known[name][index])
+            rows[f"{name}{list(index) if index else ''}"] = row
+    digits = pd.DataFrame.from_dict(rows, orient="index")
+    attributes = data.attrs
+    note = f"Objective: {attributes['objective']:.3f} nats after {attributes['num_steps']} steps"
+    if "bic" in attributes:
+        note += f"; {attributes['num_parameters']} parameters, BIC {attributes['bic']:.1f}"
+    latents = [group for group in ("responsibilities", "latent_mean") if group in data.children]
+    note += f". Latents: {', '.join(f'data[{group!r}]' for group in latents)}." if latents else "."
+    return Summary(digits.map("{:.4g}".format), findings, note, digits)
 
 
 def _flat(array: xr.DataArray) -> np.ndarray:

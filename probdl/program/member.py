@@ -18,6 +18,8 @@ from jaxtyping import Array, Float
 from probdl.distributions.exponential_family import ExponentialFamily
 from probdl.distributions.members import bare
 
+LOWEST = -1e-8
+
 
 @dataclass(frozen=True)
 class Member:
@@ -76,10 +78,13 @@ class Member:
         natural = family.read(inner if data.unit is None else _moved(inner, data.unit))
         elements = value.shape[: value.ndim - len(family.event_shape)]
         log_normalizer = jnp.broadcast_to(family.log_normalizer(natural), elements)
-        natural = jnp.broadcast_to(natural @ _merging(family), (*elements, len(_firsts(family))))
+        if len(_firsts(family)) < family.dimension:  # or infinite ones, times zero, would be no numbers
+            natural = natural @ _merging(family)
+        natural = jnp.broadcast_to(natural, (*elements, len(_firsts(family))))
         lead = value.shape[:rank]
         total = log_normalizer.reshape(*lead, -1).sum(-1, keepdims=True)
-        return jnp.concatenate([natural.reshape(*lead, -1), -total], -1)
+        found = jnp.concatenate([natural.reshape(*lead, -1), -total], -1)
+        return jnp.maximum(found, LOWEST * jnp.finfo(found.dtype).max)  # times a statistic of zero it is zero
 
     @property
     def size(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,10 +48,12 @@ class Parameters:
     Attributes:
         bound: The program.
         layout: Where the sites lie in a position.
+        bent: Those of them whose coordinates are no values: logarithms, logits and such.
     """
 
     bound: BoundProgram
     layout: Layout
+    bent: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, model: Model, names: Iterable[str]) -> Parameters:
@@ -64,10 +65,17 @@ class Parameters:
         """
         names = tuple(names)
         scans = model.declarations.scan_of(names)
+        bent: list[str] = []
+
+        def begin(arrays: Arrays, key: Array) -> dict[str, Array]:
+            trace = model.bound[0].trace(arrays, _Place(), key)
+            bent[:] = (n for n in names if base(support_of(trace[n])) is not base(constraints.real))
+            return _coordinates(trace, names)
+
         with Precision.DOUBLE.active():
-            begin = functools.partial(_start, model.bound[0], names)
             raw = jax.eval_shape(begin, model.arrays(Precision.DOUBLE), jax.random.key(0))
-        return cls(model.bound[0], Layout(names, tuple(raw[name].shape for name in names), scans))
+        shapes = tuple(raw[name].shape for name in names)
+        return cls(model.bound[0], Layout(names, shapes, scans), tuple(bent))
 
     def start(self, arrays: Arrays, key: Array) -> Float[Array, " dim"]:
         """Return where the program has them: params at their initial values, sites drawn from their priors.
@@ -76,7 +84,7 @@ class Parameters:
             arrays: The data.
             key: A key.
         """
-        return self.layout.ravel(_start(self.bound, self.layout.names, arrays, key))
+        return self.layout.ravel(_coordinates(self.bound.trace(arrays, _Place(), key), self.layout.names))
 
     def values(self, arrays: Arrays, position: Float[Array, " dim"]) -> dict[str, Array]:
         """Return the values of the sites at a position.
@@ -98,19 +106,34 @@ class Parameters:
         """
         trace = self.bound.trace(arrays, Fix(None, values, dict(self.layout.scan_of)))
         supports = {name: support_of(trace[name]) for name in self.layout.names}
-        inside = {name: _inside(support, values[name]) for name, support in supports.items()}
-        return self.layout.ravel({n: biject_to(s).inv(inside[n]) for n, s in supports.items()})
+        return self.layout.ravel({n: _placed(s, values[n]) for n, s in supports.items()})
+
+
+def _placed(support: Any, value: Array) -> Array:
+    """Return unconstrained values; probabilities of zero and one are moved inside."""
+    if base(support) is constraints.simplex:
+        return _logits_of_sticks(jnp.maximum(value, _least(value)))
+    return biject_to(support).inv(_inside(support, value))
+
+
+def _logits_of_sticks(value: Array) -> Array:
+    """Return the inverse of NumPyro's stick breaking, of probabilities that may be tiny, at the end too."""
+    rest = jnp.cumsum(value[..., ::-1], -1)[..., ::-1]  # what is left of the stick: never rounded to nothing
+    return jnp.log(value[..., :-1]) - jnp.log(rest[..., 1:]) + jnp.log(jnp.arange(value.shape[-1] - 1, 0, -1))
+
+
+def _least(value: Array) -> float:
+    """Return a probability that is as good as zero, and far from underflow: also if it is rounded twice."""
+    return float(jnp.finfo(value.dtype).tiny) ** 0.5
 
 
 def _inside(support: Any, value: Array) -> Array:
     """Return probabilities that are not zero, nor one."""
-    if base(support) is base(constraints.simplex):
-        return jnp.maximum(value, jnp.finfo(value.dtype).tiny)
     if base(support) is base(constraints.unit_interval):
-        return jnp.clip(value, jnp.finfo(value.dtype).tiny, 1 - jnp.finfo(value.dtype).epsneg)
+        return jnp.clip(value, _least(value), 1 - jnp.finfo(value.dtype).epsneg)
     return value
 
 
-def _start(bound: BoundProgram, names: tuple[str, ...], arrays: Arrays, key: Array) -> dict[str, Array]:
-    trace = bound.trace(arrays, _Place(), key)
+def _coordinates(trace: Mapping[str, Message], names: Iterable[str]) -> dict[str, Array]:
+    """Return unconstrained values of sites."""
     return {name: biject_to(support_of(trace[name])).inv(trace[name]["value"]) for name in names}

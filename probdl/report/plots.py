@@ -39,7 +39,8 @@ def plot(result: Result | Calibration, *, sites: Iterable[str] | None = None, pa
 
     Each row is one number. Ranks that stray from their zero line betray a chain that is elsewhere than the
     others; ticks below traces and dots among pairs are divergent transitions. Of a calibration, it pictures
-    how far the distribution of ranks is from uniform, with the band that all lines together stay in.
+    how far the distribution of ranks is from uniform, with the band that all lines together stay in. Of a
+    fit, it pictures how the objective rose, the parameters, and what is known of the latents given them.
 
     Args:
         result: What `infer` or `calibrate` returned; a loaded result has no prior to show.
@@ -70,6 +71,10 @@ def plot(result: Result | Calibration, *, sites: Iterable[str] | None = None, pa
         from probdl.report.calibration_plot import calibration_plot
 
         return calibration_plot(result, sites=sites, panels=panels)
+    if getattr(result, "parameters", None):
+        from probdl.report.fit_plot import fit_plot
+
+        return fit_plot(result, sites=sites, panels=panels)
     selection = _selected(result, sites, panels, prior=True)
     paired = most_telling(selection, PAIRED)
     left = MARGIN + 0.25 + _name_width((*selection.panels, *paired.panels))

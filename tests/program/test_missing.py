@@ -53,6 +53,7 @@ def test_missing_counts_are_as_if_they_had_not_been_asked_for():
     np.testing.assert_allclose(posterior.mean("rate"), (2 + 3) / (1 + 2), rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gaps", [[0], [1, 3], [0, 1, 2]])
 def test_the_evidence_sums_what_is_missing_in_a_chain(gaps):
     y = np.array([2.0, 0.0, 1.0, 2.0])
@@ -86,6 +87,7 @@ def test_a_partly_observed_normal_integrates_to_one_over_what_is_seen():
     np.testing.assert_allclose(density.sum() * 0.01, 1, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_independent_elements_are_missing_one_by_one():
     y = np.array([[1.0, NAN], [0.5, 2.0], [NAN, NAN]])
     posterior = pdl.exact_posterior(of(rows, y))
@@ -94,6 +96,7 @@ def test_independent_elements_are_missing_one_by_one():
     np.testing.assert_allclose(posterior.variance("mean"), 1 / precision, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "y"),
     [
@@ -130,6 +133,7 @@ def test_what_is_held_stays_held():
     np.testing.assert_allclose(model.log_joint({}), stats.poisson(2).logpmf([3, 0]).sum(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_em_of_a_monotone_pattern_is_the_regression_on_what_all_have():
     rng = np.random.default_rng(1)
     y = rng.multivariate_normal([1.0, -2.0], [[2.0, 1.2], [1.2, 1.5]], 60)
@@ -152,6 +156,7 @@ def test_em_of_a_monotone_pattern_is_the_regression_on_what_all_have():
     np.testing.assert_allclose(found["covariance"], covariance, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_em_of_a_mixture_ends_where_the_density_of_what_was_seen_is_level():
     rng = np.random.default_rng(2)
     y = np.concatenate([rng.normal(-2, 1, (40, 2)), rng.normal(2, 1, (40, 2))])
@@ -183,6 +188,7 @@ def test_nothing_seen_is_refused():
         of(counts, np.full(4, NAN))
 
 
+@pytest.mark.slow
 def test_a_part_of_an_event_that_counts_as_a_whole_is_refused():
     def shares(y):
         with numpyro.plate("n", 2):

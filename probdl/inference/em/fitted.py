@@ -65,7 +65,7 @@ def fitted(
     """
     position = jnp.asarray(fit.position)
     values, drawn, known = _latents(expected, method.num_samples, key, seen, position)
-    parameters = {name: np.asarray(value) for name, value in values.items()}
+    parameters = {name: np.asarray(values[name]) for name in expected.parameters.layout.names}
     dim = expected.parameters.layout.dim
     attributes |= {
         "objective": float(fit.trace[-1]),

@@ -13,6 +13,7 @@ from probdl.inference.em.climb import Fall
 from probdl.inference.em.expected import Expected, Seen
 
 MOST_EXACT, PROBES = 64, 32
+MOST_BENT = 1.0
 
 
 def starts(
@@ -21,7 +22,8 @@ def starts(
     """Return starting positions: the program's own first, others around it.
 
     Others are drawn from a normal distribution whose standard deviation is what a single observation would
-    leave of each coordinate, by the curvature of the bound at the first start.
+    leave of each coordinate, by the curvature of the bound at the first start; of a logarithm or a logit it
+    is at most one, since rare states hardly bend the bound.
 
     Args:
         key: A key.
@@ -38,6 +40,8 @@ def starts(
     bend = np.asarray(_curvature(expected, seen, jax.random.fold_in(key, num_restarts), own[0]))
     known = np.isfinite(bend) & (bend > 0)
     spread = np.sqrt(np.where(known, num_observations / np.where(known, bend, 1.0), 1.0))
+    bent = expected.parameters.layout.places(expected.parameters.bent)
+    spread[bent] = np.minimum(spread[bent], MOST_BENT)
     noise = np.array(jax.random.normal(jax.random.fold_in(key, num_restarts + 1), own.shape))
     noise[0] = 0.0
     return own + spread * noise

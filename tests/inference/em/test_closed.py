@@ -318,3 +318,53 @@ def test_a_bit_that_is_always_the_same_in_a_component_ends_no_fit(program):
     means = [rows.mean(0) for rows in (groups[: N // 2], groups[N // 2 :])]
     for wanted in means:
         assert any(np.allclose(wanted, row, atol=1e-6) for row in found)
+
+
+def letters(x):
+    """A chain whose alphabet may be longer than what is seen of it."""
+    count = x["alphabet"].shape[0]
+    start = 1.0 + np.outer([1.0, -1.0], np.linspace(-0.9, 0.9, 4))
+    start = np.concatenate([start, np.full((2, count - 4), 0.5)], 1)
+    table = param("table", start / start.sum(1, keepdims=True), constraints.simplex)
+    moves = param("moves", [[0.7, 0.3], [0.4, 0.6]], constraints.simplex)
+
+    def step(before, seen):
+        z = numpyro.sample("z", dist.CategoricalProbs(moves[before]))
+        numpyro.sample("x", dist.CategoricalProbs(table[z]), obs=seen)
+        return z, None
+
+    scan(step, 0, x["seen"])
+
+
+@pytest.mark.slow
+def test_letters_that_are_never_seen_change_nothing():
+    seen = np.tile([0, 1, 3, 2, 0, 3], 10)
+    found = [
+        pdl.infer(
+            pdl.Model(letters, {"seen": seen, "alphabet": np.arange(count)}), pdl.EM(tolerance=1e-9), key=0
+        )
+        for count in (4, 7)
+    ]
+    assert [result.status for result in found] == [pdl.Status.OK] * 2
+    short, long = (result.parameters["table"] for result in found)
+    np.testing.assert_allclose(long[:, :4], short, atol=1e-5)
+    np.testing.assert_allclose(long[:, 4:], 0, atol=1e-15)
+    np.testing.assert_allclose(*(result.data.attrs["objective"] for result in found), rtol=1e-9)
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5, 0, 0], [0, 0, 1, 0], [0.1, 0, 0, 0.9], [1e-12, 1, 0, 1e-9]])
+def test_probabilities_of_zero_are_moved_inside_and_no_further(row):
+    probabilities = np.array(row) / np.sum(row)
+
+    def program(x):
+        table = param("table", np.full(4, 0.25), constraints.simplex)
+        numpyro.sample("x", dist.CategoricalProbs(table), obs=x)
+
+    model = pdl.Model(program, np.array(1))
+    with Precision.DOUBLE.active():
+        parameters, arrays = Parameters.of(model, ["table"]), model.arrays(Precision.DOUBLE)
+        position = parameters.position(arrays, {"table": jnp.asarray(probabilities)})
+        back = parameters.values(arrays, position)["table"]
+    assert np.isfinite(position).all()
+    assert (np.asarray(back) > 0).all()
+    np.testing.assert_allclose(back, probabilities, rtol=1e-6, atol=1e-15)
