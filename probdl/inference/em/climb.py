@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 if TYPE_CHECKING:
     from probdl.inference.em.em import EM
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 ROUNDING, FALL = 1e-13, 1e-6
 
 Positions = Float[np.ndarray, "restart dim"]
-Step = Callable[[Positions], tuple[Positions, Float[np.ndarray, " restart"], Float[np.ndarray, " restart"]]]
+Each = Float[np.ndarray, " restart"]
+Step = Callable[[Positions, Bool[np.ndarray, " restart"]], tuple[Positions, Each, Each]]
 
 
 class Fit(NamedTuple):
@@ -64,8 +65,8 @@ class Climb:
 
     Args:
         method: The method.
-        step: Takes a step from positions; also returns the objectives before it, and what Newton's method
-            expects to gain in it.
+        step: Takes a step from positions, of those restarts that go on; also returns the objectives before
+            it, and what Newton's method expects to gain in it.
         starts: Where they begin.
     """
 
@@ -102,10 +103,15 @@ class Climb:
         self._before = first
         self._positions = np.where(self._going[:, None], after, self._positions)
 
-    def finished(self, *, interrupted: bool) -> Fit | None:
+    def finished(
+        self, degenerate: Callable[[Float[np.ndarray, " dim"]], bool], *, interrupted: bool
+    ) -> Fit | None:
         """Return the best restart; None if the objective was finite at no start.
 
+        One that has shrunk to a point is taken if all have.
+
         Args:
+            degenerate: Whether a position is such a one.
             interrupted: Whether the user stopped it.
 
         Raises:
@@ -121,7 +127,12 @@ class Climb:
             if interrupted:
                 raise KeyboardInterrupt
             return None
-        sound = np.where(self._unbounded, np.nan, last)
+        spoiled = self._unbounded.copy()
+        if len(last) > 1:
+            spoiled |= [
+                bool(np.isfinite(x)) and degenerate(p) for x, p in zip(last, self._positions, strict=True)
+            ]
+        sound = np.where(spoiled, np.nan, last)
         best = int(np.nanargmax(last if np.isnan(sound).all() else sound))
         return Fit(
             self._starts[best],
@@ -136,7 +147,7 @@ class Climb:
         )
 
     def _stepped(self, positions: Positions, *, recorded: bool = False) -> tuple[Positions, np.ndarray]:
-        after, objectives, promises = (np.asarray(found) for found in self._step(positions))
+        after, objectives, promises = (np.asarray(found) for found in self._step(positions, self._going))
         self.steps += 1
         for i in np.flatnonzero(self._going) if recorded else ():
             self._record(int(i), float(objectives[i]), float(promises[i]))

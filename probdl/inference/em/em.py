@@ -17,8 +17,8 @@ from probdl.exact.tables.limits import MOST_ENTRIES
 from probdl.inference.assemble import provenance
 from probdl.inference.em.climb import Climb, Fall
 from probdl.inference.em.clusters import KMeansStart
-from probdl.inference.em.expected import Expected, Seen
-from probdl.inference.em.fitted import fitted, observations
+from probdl.inference.em.expected import Expected, Seen, values_of
+from probdl.inference.em.fitted import degenerate, fitted, observations
 from probdl.inference.em.ordering import ordered
 from probdl.inference.em.squarem import SQUAREM
 from probdl.inference.em.starts import fallen, impossible, starts
@@ -199,6 +199,11 @@ class EM(Method):
             steps = Stepping(plain, model, whole, self.num_newton_steps)
             begin = self._begin(key, model, plain, whole, steps)
             climb = Climb(self, steps, begin)
+
+            def shrunk(position: np.ndarray) -> bool:
+                values = values_of(steps.expected, steps.seen, position)
+                return any(degenerate(model, {name: np.asarray(x) for name, x in values.items()}))
+
             interrupted = False
             with meter("fitting", wanted=options.progress) as report:
                 try:
@@ -210,7 +215,7 @@ class EM(Method):
                 except KeyboardInterrupt:
                     interrupted = True
                 try:
-                    fit = climb.finished(interrupted=interrupted)
+                    fit = climb.finished(shrunk, interrupted=interrupted)
                 except Fall as fall:
                     raise fallen(plain, whole, fall) from None
             if fit is None:

@@ -266,3 +266,9 @@ def _inner(weights: Parts, parts: Parts) -> Array:
         (one(w, p) for w, p in zip(weights, parts, strict=True) if w is not None and p is not None),
         jnp.zeros(()),
     )
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def values_of(expected: Expected, seen: Seen, position: Float[Array, " dim"]) -> dict[str, Array]:
+    """Return the values of the parameters at a position."""
+    return expected.parameters.values(seen.arrays, position)

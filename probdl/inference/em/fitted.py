@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -86,7 +86,7 @@ def fitted(
         {"objective": np.full(lead, fit.trace[-1])},
     )
     data = _with_latents(kept.finish(), model, expected.integral.variables, known, options)
-    findings = [*_of_fit(fit, method), *_untouched(fit, expected), *_degenerate(model, parameters)]
+    findings = [*_of_fit(fit, method), *_untouched(fit, expected), *degenerate(model, parameters)]
     if method.standard_errors:
         errors, is_maximum = _standard_errors(expected, seen, position)
         if bool(is_maximum):
@@ -220,14 +220,20 @@ def _untouched(fit: Fit, expected: Expected) -> Iterator[Finding]:
         places = layout.places([name])
         if (
             fit.steps > 1
-            and not fit.without_slope
+            and not (fit.without_slope or fit.unbounded)
             and places.size
             and (fit.start[places] == fit.position[places]).all()
         ):
             yield Finding(Status.UNTOUCHED, f"'{name}' is where it began: the data do not move it")
 
 
-def _degenerate(model: Model, parameters: dict[str, np.ndarray]) -> Iterator[Finding]:
+def degenerate(model: Model, parameters: Mapping[str, np.ndarray]) -> Iterator[Finding]:
+    """Yield what has shrunk to a point: variances, and directions of covariances.
+
+    Args:
+        model: The model.
+        parameters: Values of its parameters.
+    """
     for name, value in parameters.items():
         support = base(model.sites[name].support)
         if support in (base(constraints.positive), base(constraints.softplus_positive)):

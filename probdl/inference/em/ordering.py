@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from probdl.inference.em.climb import Fit
-from probdl.inference.em.expected import Expected, Seen
+from probdl.inference.em.expected import Expected, Seen, values_of
 
 MOST_AXES = 10
 ROUNDING = 1e-9  # of the objective
@@ -35,7 +35,7 @@ def ordered(expected: Expected, seen: Seen, fit: Fit, name: str) -> Fit:
     Returns:
         The fit; `unordered` if no exchange leaves the objective as it is.
     """
-    values = {n: np.asarray(x) for n, x in _values(expected, seen, fit.position).items()}
+    values = {n: np.asarray(x) for n, x in values_of(expected, seen, fit.position).items()}
     order = np.argsort(values[name].reshape(len(values[name]), -1)[:, 0], kind="stable")
     if (np.diff(order) == 1).all():
         return fit
@@ -62,11 +62,6 @@ def _choices(values: Mapping[str, np.ndarray], name: str) -> Iterator[Axes]:
     for size in range(len(others), -1, -1):
         for chosen in itertools.combinations(others, size):
             yield ((name, 0), *chosen)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _values(expected: Expected, seen: Seen, position: Array) -> dict[str, Array]:
-    return expected.parameters.values(seen.arrays, position)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from probdl.inference.em.climb import Positions
 from probdl.inference.em.closed import Closed, closed
@@ -49,16 +49,17 @@ class Stepping:
         self._way = _Way(expected, closed(expected, model, seen), seen)
         self._exact = _Way(plain, Closed(), whole)
         self._num_newton_steps = num_newton_steps
+        self._lossy: set[int] = set()
 
     @property
     def expected(self) -> Expected:
-        """The program, with as many sums of data as are exact enough so far."""
-        return self._way.expected
+        """The program, with sums of data if these have been exact enough so far."""
+        return (self._exact if self._lossy else self._way).expected
 
     @property
     def seen(self) -> Seen:
         """The data that it takes."""
-        return self._way.seen
+        return (self._exact if self._lossy else self._way).seen
 
     def begun(self, position: Float[np.ndarray, " dim"], states: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return where an M-step leads to from probabilities of states.
@@ -73,20 +74,25 @@ class Stepping:
         )
 
     def __call__(
-        self, positions: Positions
+        self, positions: Positions, going: Bool[np.ndarray, " restart"]
     ) -> tuple[Positions, Float[np.ndarray, " restart"], Float[np.ndarray, " restart"]]:
         """Return positions one step on, the objectives before, and what the step promises to gain.
 
+        A restart for which sums of data were not exact enough once goes on by all data, alone.
+
         Args:
             positions: Positions; restarts first.
+            going: Which of them go on; nobody looks at the others.
         """
-        while True:
-            way = self._way
-            found = _stepped(way.expected, way.rule, self._num_newton_steps, way.seen, positions)
-            after, objectives, promises, lost = (np.asarray(x) for x in found)
-            if not (lost > LOST * (1 + abs(objectives))).any():
-                return after, objectives, promises
-            self._way = self._exact
+        way = self._way
+        found = _stepped(way.expected, way.rule, self._num_newton_steps, way.seen, positions)
+        after, objectives, promises, lost = (np.array(x) for x in found)
+        self._lossy |= {*np.flatnonzero(going & (lost > LOST * (1 + abs(objectives)))).tolist()}
+        way = self._exact
+        for i in sorted(self._lossy & {*np.flatnonzero(going).tolist()}):
+            found = _stepped(way.expected, way.rule, self._num_newton_steps, way.seen, positions[i : i + 1])
+            after[i], objectives[i], promises[i] = (np.asarray(x)[0] for x in found[:3])
+        return after, objectives, promises
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))

@@ -16,6 +16,7 @@ import probdl as pdl
 from probdl.inference.em.closed import closed
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.em.m_step import m_step
+from probdl.inference.em.stepping import Stepping
 from probdl.program.member import Data
 from probdl.program.naturals import members
 from probdl.program.parameters import Parameters
@@ -275,6 +276,40 @@ def test_a_component_that_is_too_sharp_for_sums_of_data_is_fitted_by_all_of_them
     groups = x[40:], x[:40]
     np.testing.assert_allclose(result.parameters["means"], [g.mean() for g in groups], rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(result.parameters["scales"], [g.std() for g in groups], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_one_restart_whose_sums_are_not_exact_goes_on_alone():
+    x = np.concatenate([1e6 + 1e-3 * R.normal(size=40), R.normal(size=40)])
+
+    def program(x):
+        mean, scales = param("means", [0.0, 1e6]), param("scales", [1.0, 1.0], constraints.positive)
+        with numpyro.plate("N", len(x)):
+            z = states()
+            numpyro.sample("x", dist.Normal(mean[z], scales[z]), obs=x)
+
+    model, method = pdl.Model(program, x), pdl.EM()
+    with Precision.DOUBLE.active():
+        parameters = Parameters.of(model, method.estimated(model))
+        plain, arrays = Expected(method._found(model).integral, parameters), model.arrays(Precision.DOUBLE)
+        places = {"means": [0.0, 1e6], "weights": [0.5, 0.5]}
+        starts = np.stack(
+            [
+                parameters.position(arrays, {k: jnp.asarray(v) for k, v in (places | {"scales": s}).items()})
+                for s in ([1e5, 1e5], [1.0, 1e-3])
+            ]
+        )
+
+        def stepped(positions):
+            steps = Stepping(plain, model, Seen(arrays, {}), 10)
+            return steps._lossy, steps(positions, np.ones(len(positions), bool))
+
+        lossy, both = stepped(starts)
+        assert lossy == {1}
+        for i in (0, 1):
+            alone = stepped(starts[i : i + 1])[1]
+            for found, expected in zip(both, alone, strict=True):
+                np.testing.assert_allclose(found[i], expected[0], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sklearn.mixture import GaussianMixture
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 import probdl as pdl
-from probdl.inference.em.climb import left_to_gain
+from probdl.inference.em.climb import Climb, left_to_gain
 
 R = np.random.default_rng(0)
 IRIS = load_iris().data
@@ -445,3 +445,13 @@ def test_states_have_their_values_and_names_their_scope():
     rates = result.parameters["rates"]
     weights = rates * np.exp(-rates * x[:, None])
     np.testing.assert_allclose(found.sel({found.dims[-1]: 4}), weights[:, 1] / weights.sum(1), atol=1e-12)
+
+
+def test_the_best_restart_that_has_not_shrunk_to_a_point_is_taken():
+    def step(positions, going):
+        return positions, positions[:, 0], np.zeros(len(going))
+
+    climb = Climb(pdl.EM(), step, np.array([[1.0], [3.0], [2.0]]))
+    climb.advance()
+    chosen = [climb.finished(lambda p, most=most: p[0] > most, interrupted=False) for most in (9, 2.5, 0)]
+    assert [fit.position[0] for fit in chosen] == [3.0, 2.0, 3.0]
