@@ -465,27 +465,32 @@ _ = axes.legend()
 # %% [markdown]
 # ### Data with gaps
 #
-# EM was made for data that are missing. Take a quarter of all numbers away at random. A mixture of what is
+# EM was made for data that are missing. Take a fifth of all numbers away at random. A mixture of what is
 # left, each element for itself, is still a program: `with_missing` integrates out what was not seen. Leaving
-# out each row that has a gap (dotted) costs nearly half of the data.
+# out each row that has a gap costs a third of the rows. How far are the means of the kinds from those by all
+# data, on average over several such losses? The picture is the first of them.
 
 # %%
-holes = np.random.default_rng(1).uniform(size=x.shape) < 0.25
-gaps = np.where(holes, np.nan, x)
-whole_rows = ~holes.any(1)
-rows = {
-    "all data": (geyser, INK, "-"),
-    "with gaps": (pdl.with_missing(pdl.Model(mixture, gaps)), ORANGE, "-"),
-    "whole rows": (pdl.Model(mixture, x[whole_rows], size=int(whole_rows.sum())), GREY, ":"),
-}
+known, errors = best.parameters, {"with gaps": [], "whole rows": []}
+for seed in range(3 if SMALL else 20):
+    gaps = np.where(np.random.default_rng(seed).uniform(size=x.shape) < 0.2, np.nan, x)
+    rows = np.where(np.isnan(gaps).any(1, keepdims=True), np.nan, gaps)
+    for name, part in zip(errors, (gaps, rows), strict=True):
+        model = pdl.with_missing(pdl.Model(mixture, part, first=known["mean"]))
+        at = fit(model, pdl.EM(max_steps=60)).parameters
+        errors[name].append(np.linalg.norm(at["mean"] - known["mean"], axis=1).mean())
+        if seed == 0 and name == "with gaps":
+            seen, found = gaps, at
+print({name: f"{np.mean(distances):.3f}" for name, distances in errors.items()})
 fig, axes = plt.subplots(figsize=(4.4, 4))
-axes.scatter(*x[whole_rows].T, s=7, color=BLUE, alpha=0.5, linewidth=0)
-axes.plot(gaps[holes[:, 1], 0], np.full(holes[:, 1].sum(), -2.6), "|", color=BLUE, alpha=0.5)
-axes.plot(np.full(holes[:, 0].sum(), -2.6), gaps[holes[:, 0], 1], "_", color=BLUE, alpha=0.5)
-for name, (model, colour, line) in rows.items():
-    at = fit(model, pdl.EM(max_steps=60)).parameters
+whole = ~np.isnan(seen).any(1)
+axes.scatter(*x[whole].T, s=7, color=BLUE, alpha=0.5, linewidth=0)
+for lost, mark in ((1, "|"), (0, "_")):
+    place = np.full((len(x), 2), -2.6)
+    place[:, 1 - lost] = seen[:, 1 - lost]
+    axes.plot(*place[np.isnan(seen[:, lost])].T, mark, color=BLUE, alpha=0.5)
+for name, at, colour in (("all data", known, INK), ("with gaps", found, ORANGE)):
     for k, (mean, covariance) in enumerate(zip(at["mean"], at["covariance"], strict=True)):
-        label = name if k == 0 else None
-        ellipse(axes, mean, covariance, color=colour, linestyle=line, linewidth=1.5, label=label)
+        ellipse(axes, mean, covariance, color=colour, linewidth=1.5, label=name if k == 0 else None)
 axes.set(xlabel="wait", ylabel="next wait", aspect="equal")
 _ = axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
