@@ -296,9 +296,8 @@ both = {"PPCA": np.full(13, sigma**2), "factor analysis": factors.parameters["si
 fig, axes = plt.subplots(figsize=(9, 2.6))
 for k, (name, colour) in enumerate(zip(both, (GREY, BLUE), strict=True)):
     axes.bar(np.arange(13) + 0.4 * k, both[name], width=0.38, color=colour, label=name)
-axes.set_xticks(
-    np.arange(13) + 0.2, [name.replace("_", "\n")[:16] for name in wine.feature_names], fontsize=7
-)
+labels = [name.replace("_", " ") for name in wine.feature_names]
+axes.set_xticks(np.arange(13) + 0.2, labels, fontsize=8, rotation=35, ha="right")
 axes.set(ylabel="variance of its own")
 _ = axes.legend(ncols=2, loc="upper right", bbox_to_anchor=(1, 1.2))
 
