@@ -19,6 +19,7 @@ from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.datatree import tree
 from probdl.program.handlers import Everywhere
 from probdl.program.known import known
+from probdl.program.missing import WithMissing, seen_of
 from probdl.program.model import Model
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def assemble(
 
 
 def observations(model: Model) -> dict[str, np.ndarray]:
-    """Return the values of the observed sites.
+    """Return the values of the observed sites, NaN where they were not seen.
 
     Args:
         model: The model.
@@ -72,7 +73,9 @@ def observations(model: Model) -> dict[str, np.ndarray]:
     if any(found.get(name) is None for name in names):  # a value of which latents are a part
         drawn = _observed_values(*model.bound)
         found |= {name: drawn[name] for name in names if found.get(name) is None}
-    return {name: np.asarray(found[name]) for name in names}
+    gaps = seen_of(model)
+    whole = {name: np.asarray(found[name]) for name in names}
+    return {name: np.where(gaps[name], x, np.nan) if name in gaps else x for name, x in whole.items()}
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -89,13 +92,14 @@ def constant_arrays(model: Model, observed: Mapping[str, np.ndarray]) -> dict[st
     """Return the array arguments of the program that are no observations, by name."""
     leaves = model.bound_to_data[1].leaves
     observing = {_position(model, name, value, leaves) for name, value in observed.items()}
+    masks = tuple(f"{WithMissing.argument}.{name}" for name in seen_of(model))
     found = {}
     for position, leaf in model.bound_to_data[1].leaves.items():
         name = model.argument_names[int(position)]
         if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) or leaf.dtype.kind == "O":
             continue
         array = np.asarray(leaf)
-        if position not in observing:
+        if position not in observing and not name.startswith(masks):
             found[name] = array
     return found
 

@@ -228,11 +228,11 @@ def abstract_run(bound: BoundProgram, arrays: Arrays, unit: jax.Array) -> list[A
     handler.unit = unit
     trace = bound.trace(arrays, handler)
     samples = (msg for msg in trace.values() if msg["type"] == "sample")
-    leaves = _leaves([(msg["fn"], msg["value"], msg["scale"]) for msg in samples])
+    leaves = leaves_of([(msg["fn"], msg["value"], msg["scale"]) for msg in samples])
     return [leaf for leaf in leaves if isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int)]
 
 
-def _leaves(tree: Any) -> list[Any]:
+def leaves_of(tree: Any) -> list[Any]:
     """Return the leaves in an order that is the same in every process: NumPyro flattens a set of names."""
 
     def has_names(node: Any) -> bool:
@@ -242,7 +242,7 @@ def _leaves(tree: Any) -> list[Any]:
     for node in jax.tree.leaves(tree, is_leaf=has_names):
         if has_names(node):
             names = sorted(node.gather_pytree_data_fields())
-            found += _leaves([getattr(node, name, None) for name in names])
+            found += leaves_of([getattr(node, name, None) for name in names])
         else:
             found.append(node)
     return found

@@ -10,9 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from jaxtyping import Array
 
 from probdl.distributions.partly_observed import PartlyObservedNormal
+from probdl.program.bound import Arrays
+from probdl.program.discover import Discover, leaves_of
 from probdl.program.handlers import Everywhere, Message, bare
+from probdl.program.jaxprs import part
 from probdl.program.known import known
 from probdl.program.model import Model
 from probdl.program.sites import Site
@@ -91,7 +95,9 @@ def with_missing(model: Model) -> Model:
         The model itself if nothing is missing; else one with the same latents.
 
     Raises:
-        ValueError: If nothing of a site was seen, or only a part of an event that counts as a whole.
+        ValueError: If nothing of a site was seen, or only a part of an event that counts as a whole; if what
+            is missing enters another site, such as the next step of an autoregression; if observations are
+            not known before a run.
 
     Example:
         >>> import numpyro
@@ -111,11 +117,17 @@ def with_missing(model: Model) -> Model:
     for name, declaration in model.declarations.sites.items():
         site = declaration.site
         value = model.observed.get(name, found.observations.get(name, declaration.observation))
+        if site.is_observed and value is None and _has_gaps(model):
+            raise ValueError(
+                f"Expected the observation of site '{name}' to be known before a run, with its gaps; got one "
+                f"of a part of a plate, or one that latents enter. Mask it by `numpyro.handlers.mask`."
+            )
         if site.is_observed and value is not None and np.isnan(value).any():
             seen[name] = ~np.broadcast_to(np.isnan(value), site.shape)
     if not seen:
         return model
     _check(model, seen)
+    _check_reach(model, frozenset(seen))
     scan_of = tuple((name, site.scan) for name in seen if (site := model.sites[name]).scan is not None)
     changed = Model(WithMissing(model.program, scan_of), seen, *model.args, **model.kwargs)
     observed = {name: _filled(model.sites[name], v, seen.get(name)) for name, v in model.observed.items()}
@@ -170,3 +182,61 @@ def _check(model: Model, seen: Mapping[str, np.ndarray]) -> None:
                 f"Expected each draw of site '{name}' to be seen or not as a whole, since it is of a {kind}; "
                 f"got one with some NaN at index {partly[0].tolist()}. Make all of it NaN, or drop it."
             )
+
+
+def _has_gaps(model: Model) -> bool:
+    leaves = model.bound_to_data[1].leaves.values()
+    return any(leaf.dtype.kind == "f" and bool(np.isnan(leaf).any()) for leaf in leaves)
+
+
+class _Reach(Discover):
+    """Mark the values of some sites, so that what is made of them is known.
+
+    Args:
+        gaps: The sites.
+        mark: A traced number, as good as zero.
+    """
+
+    def __init__(self, gaps: frozenset[str], mark: Any) -> None:
+        super().__init__()
+        self.gaps, self.mark = gaps, mark
+
+    def visit(self, msg: Message) -> None:
+        """Mark a site."""
+        super().visit(msg)
+        if msg["type"] == "sample" and msg["name"] in self.gaps:
+            msg["value"] = jnp.asarray(msg["value"]) + self.mark
+
+
+def _check_reach(model: Model, gaps: frozenset[str]) -> None:
+    """Refuse values with gaps that enter the distribution of a site, a factor, or what is deterministic."""
+    bound, arrays = model.bound
+    labels: list[str] = []
+
+    def run(arrays: Arrays, unit: Array, mark: Array) -> list[Any]:
+        look = _Reach(gaps, mark)
+        look.unit = unit
+        found = []
+        labels.clear()
+        for name, msg in bound.trace(arrays, look).items():
+            own = {"sample": msg.get("fn"), "deterministic": msg["value"]}.get(msg["type"])
+            for leaf in leaves_of(own):
+                if isinstance(leaf, jax.Array):
+                    found.append(leaf)
+                    labels.append(name)
+        return found
+
+    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    closed = jax.make_jaxpr(run)(jax.tree.map(np.asarray, arrays), number, number)
+    for i, name in enumerate(labels):
+        if part(closed, [i]).used[-1]:
+            sites = ", ".join(f"'{gap}'" for gap in sorted(gaps))
+            raise ValueError(
+                f"Expected missing values of {sites} to enter no other site; got '{name}', which is made of "
+                f"them. Make what is missing a latent: observe it with noise, or impute it."
+            )
+
+
+def seen_of(model: Model) -> Mapping[str, np.ndarray]:
+    """Return which elements of observations were seen, by site, of those that have gaps."""
+    return model.args[0] if isinstance(model.program, WithMissing) else {}

@@ -204,3 +204,54 @@ def test_a_part_of_an_event_that_counts_as_a_whole_is_refused():
 def test_a_gap_that_nobody_announced_is_still_an_error():
     with pytest.raises(ValueError, match="with_missing"):
         pdl.infer(pdl.Model(counts, np.array([3.0, NAN, 0.0, NAN])), key=0)
+
+
+def test_what_is_missing_may_not_enter_the_next_step():
+    def program(y):
+        def step(before, seen):
+            now = numpyro.sample("y", dist.Normal(0.9 * before, 1.0), obs=seen)
+            return now, None
+
+        scan(step, 0.0, y)
+
+    with pytest.raises(ValueError, match="missing values of 'y' to enter no other site; got 'y'"):
+        of(program, np.array([1.0, NAN, 2.0]))
+    assert of(program, np.array([1.0, 3.0, 2.0])).latents == ()
+
+
+def test_what_is_missing_may_not_be_an_input_of_another_site():
+    def program(x, y):
+        with numpyro.plate("n", len(x)):
+            shown = numpyro.sample("x", dist.Normal(0, 1), obs=x)
+            numpyro.sample("y", dist.Normal(2 * shown, 1), obs=y)
+
+    with pytest.raises(ValueError, match="at site 'y'"):
+        pdl.with_missing(pdl.Model(program, np.array([1.0, NAN]), np.zeros(2)))
+    gaps = pdl.with_missing(pdl.Model(program, np.zeros(2), np.array([1.0, NAN])))
+    np.testing.assert_allclose(gaps.log_joint({}), stats.norm.logpdf([0, 0, 1]).sum(), rtol=1e-6)
+
+
+def test_gaps_of_a_part_of_a_plate_are_not_passed_over():
+    def program(y):
+        mean = numpyro.sample("mean", dist.Normal(0, 1))
+        with numpyro.plate("n", len(y), subsample_size=2) as i:
+            numpyro.sample("y", dist.Normal(mean, 1), obs=y[i])
+
+    with pytest.raises(ValueError, match="observation of site 'y' to be known before a run"):
+        of(program, np.array([1.0, NAN, 2.0]))
+
+
+def test_what_was_not_seen_is_neither_shown_as_data_nor_counted():
+    y = np.array([3.0, NAN, 0.0, NAN])
+
+    def program(y):
+        rate = numpyro.param("rate", 1.0, constraint=dist.constraints.positive)
+        with numpyro.plate("n", len(y)):
+            numpyro.sample("y", dist.Poisson(rate), obs=y)
+
+    found = pdl.infer(of(program, y), pdl.EM(), key=0)
+    np.testing.assert_array_equal(found.data["observed_data"]["y"], y)
+    assert "constant_data" not in found.data.children
+    np.testing.assert_allclose(
+        found.data.attrs["bic"], np.log(2) - 2 * stats.poisson(1.5).logpmf([3, 0]).sum(), rtol=1e-6
+    )

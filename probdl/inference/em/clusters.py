@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from probdl.exact.programs.variables import Kind, Variable
 from probdl.program.known import known
+from probdl.program.missing import seen_of
 from probdl.program.model import Model
 from probdl.program.sites import Site
 from probdl.program.states import finite_range
@@ -92,26 +93,36 @@ def observations_of(model: Model, axes: Sequence[str]) -> Float[np.ndarray, "pla
         axes: The plates and scans.
 
     Returns:
-        A row for each place, the last axis fastest; None if nothing was observed there.
+        A row for each place, the last axis fastest; what was not seen is at the mean. None if nothing was
+        observed there.
     """
     if not axes:
         return None
-    found, columns = known(model), []
+    found, columns, gaps = known(model), [], seen_of(model)
     for name, declaration in model.declarations.sites.items():
         site = declaration.site
         value = model.observed.get(name, found.observations.get(name, declaration.observation))
         if site.is_observed and value is not None and {*axes} <= {axis for axis, _ in site.axes}:
-            columns.append(_columns(site, np.broadcast_to(value, site.shape), axes))
+            mask = found.masks.get(name, declaration.mask)
+            seen = np.ones(site.shape, bool) if mask is None else np.broadcast_to(mask, site.shape)
+            seen = seen & gaps.get(name, True)
+            columns.append(_columns(site, np.broadcast_to(value, site.shape), seen, axes))
     if not columns:
         return None
-    rows = np.concatenate(columns, 1)
-    spread = rows.std(0)
-    return (rows - rows.mean(0)) / np.where(spread > 0, spread, 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a column of which nothing was seen has no mean
+        rows = np.concatenate(columns, 1)
+        spread = np.nanstd(rows, 0)
+        return np.nan_to_num((rows - np.nanmean(rows, 0)) / np.where(spread > 0, spread, 1.0))
 
 
-def _columns(site: Site, value: np.ndarray, axes: Sequence[str]) -> Float[np.ndarray, "place feature"]:
+def _columns(
+    site: Site, value: np.ndarray, seen: np.ndarray, axes: Sequence[str]
+) -> Float[np.ndarray, "place feature"]:
+    """Return the values of a site as rows, NaN where they were not seen."""
     if site.distribution == UNORDERED and (states := finite_range(site)) is not None:
-        value = (value[..., None] == np.array(states)).astype(float)
+        value, seen = (value[..., None] == np.array(states)).astype(float), seen[..., None]
+    value = np.where(seen, value, np.nan)
     places: Mapping[str, int] = dict(site.axes)
     moved = np.moveaxis(value, [places[axis] for axis in axes], range(len(axes)))
     return moved.reshape(math.prod(moved.shape[: len(axes)]), -1).astype(float)

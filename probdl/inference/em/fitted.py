@@ -28,6 +28,7 @@ from probdl.inference.result import Result
 from probdl.inference.status import Finding, InferenceWarning, Status, verdict
 from probdl.program.datatree import SLASH, tree
 from probdl.program.handlers import Fix
+from probdl.program.missing import seen_of
 from probdl.program.model import Model
 from probdl.program.states import base, finite_range
 from probdl.program.target import latent_values
@@ -100,9 +101,15 @@ def fitted(
 
 
 def observations(model: Model) -> int:
-    """Return how many observations a model has: elements of observed sites, events counted once."""
-    sites = (site for site in model.sites.values() if site.is_observed)
-    return max(1, sum(math.prod(site.shape[: len(site.shape) - site.event_dim]) for site in sites))
+    """Return how many observations a model has: elements of observed sites that were seen, events once."""
+    gaps, count = seen_of(model), 0
+    for site in model.sites.values():
+        if site.is_observed:
+            batch = len(site.shape) - site.event_dim
+            seen = gaps.get(site.name)
+            events = tuple(range(batch, len(site.shape)))
+            count += math.prod(site.shape[:batch]) if seen is None else int(seen.any(events).sum())
+    return max(1, count)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -15,7 +15,7 @@ from probdl.inference.em.climb import Fit
 from probdl.inference.em.expected import Expected, Seen, values_of
 
 MOST_AXES = 10
-ROUNDING = 1e-9  # of the objective
+ROUNDING = 1e-11  # of the objective
 
 Axes = tuple[tuple[str, int], ...]
 

@@ -103,6 +103,25 @@ def test_what_is_clustered_are_the_data_of_the_place():
     assert observations_of(model, ()) is None
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_was_not_seen_is_clustered_at_the_mean(masked):
+    gaps = POINTS + 50.0
+    gaps[::5, 0] = np.nan
+
+    def program(x):
+        with numpyro.plate("n", len(x)), numpyro.handlers.mask(mask=~np.isnan(gaps).any(1)):
+            numpyro.sample("x", dist.Normal(0.0, 1.0).expand([2]).to_event(1), obs=x)
+
+    model = pdl.Model(program, gaps) if masked else pdl.with_missing(pdl.Model(mixture, gaps))
+    rows = observations_of(model, ("n",))
+    assert rows is not None
+    kept = ~np.isnan(gaps[:, 0])
+    np.testing.assert_array_equal(rows[~kept, 0], 0)
+    np.testing.assert_allclose(
+        rows[kept, 0], (gaps[kept, 0] - gaps[kept, 0].mean()) / gaps[kept, 0].std(), rtol=1e-6
+    )
+
+
 def test_categories_are_clustered_as_indicators():
     def words(y):
         with numpyro.plate("n", len(y)):
