@@ -21,6 +21,7 @@ LAYERS = ("errors", "distributions", "program", "neural", "graphs", "exact", "in
 MOST_LINES = 280
 IMPORTED_AS = {
     "arviz": {"arviz", "arviz_base", "arviz_plots", "arviz_stats"},
+    "scikit-image": {"skimage"},
     "scikit-learn": {"sklearn"},
 }
 COMMANDS = {"graphviz-pure": "report/render.py"}

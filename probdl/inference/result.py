@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LOG_EVIDENCE, LOG_EVIDENCE_ERROR = "log_evidence", "log_evidence_error"
+FIT = "fit"  # what a fit is known by: names of parameters, the objective, findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +174,22 @@ class Result:
             ValueError: If it is no result; the message says what is missing.
         """
         data = files.read(Path(path))
+        if FIT in data.attrs:
+            return cls._fit(data)
         value, error = (data.attrs.get(name) for name in (LOG_EVIDENCE, LOG_EVIDENCE_ERROR))
         return cls(data, diagnose(data), log_evidence=value, log_evidence_error=error)
+
+    @classmethod
+    def _fit(cls, data: xr.DataTree) -> Result:
+        """Return a fit from what was written of it."""
+        known = json.loads(data.attrs[FIT])
+        draws = dict(site_variables(data.children["posterior"]))
+        return cls(
+            data,
+            tuple(Finding(Status[status], detail) for status, detail in known["findings"]),
+            parameters={name: draws[name].to_numpy()[0, 0] for name in known["parameters"]},
+            objective=np.array(known["objective"]),
+        )
 
     def __repr__(self) -> str:
         """Return the sites and the status in a line."""

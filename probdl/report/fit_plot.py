@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
 
 from probdl.errors import SiteNotFound
 from probdl.program.datatree import site_variables
 from probdl.report.figure import CHAINS, FAINT, POSTERIOR, Plot, blank, calm, look, mathtext, place, write
+from probdl.report.fit_latents import Latent, latents_of
 from probdl.report.headings import NAME_SIZE, SMALL
 
 if TYPE_CHECKING:
@@ -28,25 +27,6 @@ MOST_WRITTEN, MOST_LINES, MOST_LATENTS = 36, 4, 6
 LEAST = 1e-12  # of the objective
 
 
-@dataclass(frozen=True, eq=False)
-class _Latent:
-    """What is known of a latent.
-
-    Attributes:
-        name: The site.
-        steps: Whether its places are steps of a scan: their order means something.
-        states: Probabilities, (state, place), of a discrete latent.
-        mean: Means, (place, coordinate), of a Gaussian one.
-        spread: Standard deviations.
-    """
-
-    name: str
-    steps: bool
-    states: Float[np.ndarray, "state place"] | None = None
-    mean: Float[np.ndarray, "place coordinate"] | None = None
-    spread: Float[np.ndarray, "place coordinate"] | None = None
-
-
 def fit_plot(result: Result, *, sites: Iterable[str] | None, panels: int) -> Plot:
     """Picture a fit on one page.
 
@@ -61,7 +41,7 @@ def fit_plot(result: Result, *, sites: Iterable[str] | None, panels: int) -> Plo
     Raises:
         SiteNotFound: If a name is neither.
     """
-    parameters, latents = dict(result.parameters), _latents(result)
+    parameters, latents = dict(result.parameters), latents_of(result)
     errors = _errors(result.data)
     if sites is not None:
         wanted = list(sites)
@@ -104,34 +84,6 @@ def fit_plot(result: Result, *, sites: Iterable[str] | None, panels: int) -> Plo
 def _heading(result: Result) -> str:
     attributes = result.data.attrs
     return f"objective {attributes['objective']:.6g} nats, {attributes['num_steps']} steps"
-
-
-def _latents(result: Result) -> list[_Latent]:
-    groups = result.data.children
-    known = {} if result.model is None else result.model.sites
-    found = []
-    for name, array in site_variables(groups["responsibilities"]) if "responsibilities" in groups else ():
-        values = array.to_numpy()
-        found.append(_Latent(name, _in_scan(known, name), states=values.reshape(-1, values.shape[-1]).T))
-    if "latent_mean" in groups:
-        spreads = dict(site_variables(groups["latent_sd"]))
-        for name, array in site_variables(groups["latent_mean"]):
-            rank = known[name].event_dim if name in known else 0
-            value, spread = array.to_numpy(), spreads[name].to_numpy()
-            width = int(np.prod(value.shape[value.ndim - rank :]))
-            found.append(
-                _Latent(
-                    name,
-                    _in_scan(known, name),
-                    mean=value.reshape(-1, width),
-                    spread=spread.reshape(-1, width),
-                )
-            )
-    return found
-
-
-def _in_scan(known: Mapping, name: str) -> bool:
-    return name in known and known[name].scan is not None
 
 
 def _errors(data: xr.DataTree) -> dict[str, np.ndarray]:
@@ -198,14 +150,14 @@ def _matrix(axes: Axes, table: np.ndarray) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _latent(axes: Axes, latent: _Latent) -> None:
+def _latent(axes: Axes, latent: Latent) -> None:
     if latent.states is not None:
-        _states(axes, latent.states, ordered=latent.steps)
+        _states(axes, latent.states, latent.labels, ordered=latent.steps)
     elif latent.mean is not None and latent.spread is not None:
         _means(axes, latent.mean, latent.spread, ordered=latent.steps)
 
 
-def _states(axes: Axes, states: np.ndarray, *, ordered: bool) -> None:
+def _states(axes: Axes, states: np.ndarray, labels: Sequence, *, ordered: bool) -> None:
     """Stack probabilities of states; places without an order are put in that of their states."""
     if not ordered:
         best = states.argmax(0)
@@ -216,7 +168,9 @@ def _states(axes: Axes, states: np.ndarray, *, ordered: bool) -> None:
     colours = _colours(count)
     for state, row in enumerate(states):
         low, high = (np.append(x, x[-1:]) for x in (below, below + row))
-        axes.fill_between(at, low, high, step="post", color=colours[state], linewidth=0, label=str(state))
+        axes.fill_between(
+            at, low, high, step="post", color=colours[state], linewidth=0, label=str(labels[state])
+        )
         below = below + row
     axes.set(xlim=(0, length), ylim=(0, 1))
     if count <= len(CHAINS):
@@ -236,6 +190,11 @@ def _means(axes: Axes, mean: np.ndarray, spread: np.ndarray, *, ordered: bool) -
     """Draw means with bands; places without an order are put in that of the first coordinate."""
     order = np.arange(len(mean)) if ordered else np.argsort(mean[:, 0], kind="stable")
     at = np.arange(len(mean))
+    if len(mean) == 1:  # all coordinates of the one place, side by side
+        axes.errorbar(np.arange(mean.shape[1]), mean[0], 2 * spread[0], fmt="o", color=POSTERIOR)
+        calm(axes, x=5, y=3)
+        _whole(axes.xaxis)
+        return
     for k, colour in zip(range(min(mean.shape[1], MOST_LINES)), CHAINS, strict=False):
         middle, wide = mean[order, k], 2 * spread[order, k]
         axes.plot(at, middle, color=colour, linewidth=1.1, label=str(k))

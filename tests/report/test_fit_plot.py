@@ -83,3 +83,36 @@ def test_sites_are_chosen_by_name():
         pdl.plot(fitted(mixture), sites=["meen"])
     limited = pdl.plot(fitted(mixture), panels=1)
     assert any("Not shown: mean, scale" in text.get_text() for text in limited.figure.texts)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [mixture, level])
+def test_a_fit_that_was_loaded_is_a_fit(program, tmp_path):
+    result = fitted(program)
+    result.save(tmp_path / "fit.nc")
+    loaded = pdl.Result.load(tmp_path / "fit.nc")
+    assert list(loaded.parameters) == list(result.parameters)
+    for name, value in result.parameters.items():
+        np.testing.assert_array_equal(loaded.parameters[name], value)
+    np.testing.assert_array_equal(loaded.objective, result.objective)
+    assert loaded.findings == result.findings
+    assert str(loaded.summary()) == str(result.summary())
+    pictures = [pdl.plot(fit).figure.axes for fit in (result, loaded)]
+    assert [len(axes.lines) + len(axes.collections) for axes in pictures[0]] == [
+        len(axes.lines) + len(axes.collections) for axes in pictures[1]
+    ]
+
+
+@pytest.mark.slow
+def test_states_have_their_own_names_and_one_place_is_drawn():
+    def program(y):
+        mean = numpyro.param("mean", jnp.array([-1.0, 1.0]))
+        shift = numpyro.sample("shift", dist.Normal(0, 1).expand([3]).to_event(1))
+        with numpyro.plate("n", len(y)):
+            z = numpyro.sample("z", dist.DiscreteUniform(1, 2))
+            numpyro.sample("y", dist.Normal(mean[z - 1] + shift.sum(), 1.0), obs=y)
+
+    found = pdl.infer(pdl.Model(program, Y[::10]), pdl.EM(), key=0)
+    *_, states, place = pdl.plot(found, sites=["z", "shift"]).figure.axes
+    assert [text.get_text() for text in states.get_legend().get_texts()] == ["1", "2"]
+    assert len(place.containers) == 1

@@ -24,7 +24,7 @@ from probdl.inference.diagnostics import by_severity
 from probdl.inference.em.climb import Fit
 from probdl.inference.em.expected import Expected, Seen
 from probdl.inference.method import Options
-from probdl.inference.result import Result
+from probdl.inference.result import FIT, Result
 from probdl.inference.status import Finding, InferenceWarning, Status, verdict
 from probdl.program.datatree import SLASH, tree
 from probdl.program.handlers import Fix
@@ -94,7 +94,10 @@ def fitted(
             data = _with_group(data, {"standard_errors": _numpy(errors)}, model, options)
         else:
             findings.append(Finding(Status.NO_MAXIMUM, "the objective does not fall off in all directions"))
-    result = Result(data, by_severity(findings), parameters=parameters, objective=fit.trace, model=model)
+    found = by_severity(findings)
+    kept = {"parameters": list(parameters), "objective": fit.trace.tolist()}
+    data.attrs[FIT] = json.dumps(kept | {"findings": [(f.status.name, f.detail) for f in found]})
+    result = Result(data, found, parameters=parameters, objective=fit.trace, model=model)
     if result.findings:
         warnings.warn(verdict(result.findings), InferenceWarning, stacklevel=4)
     return result
