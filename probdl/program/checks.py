@@ -72,7 +72,8 @@ def check_values(sites: Mapping[str, Site], values: Mapping[str, Any], where: st
         if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
             raise TypeError(
                 f"Expected numbers for site '{name}' in {where}; got an array of {array.dtype}. Leave "
-                f"out a site that has no value."
+                f"out a site that has no value; where single elements have none, write NaN and infer "
+                f"with_missing(model)."
             )
         if where == "do" and not _fits(array.shape, site.shape):
             raise ValueError(

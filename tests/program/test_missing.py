@@ -255,3 +255,8 @@ def test_what_was_not_seen_is_neither_shown_as_data_nor_counted():
     np.testing.assert_allclose(
         found.data.attrs["bic"], np.log(2) - 2 * stats.poisson(1.5).logpmf([3, 0]).sum(), rtol=1e-6
     )
+
+
+def test_a_hole_that_is_no_number_has_a_remedy():
+    with pytest.raises(TypeError, match="site 'y' in condition.*write NaN and infer with_missing"):
+        pdl.Model(counts).condition(y=[1.0, None, 2.0, 0.0])
