@@ -18,7 +18,7 @@ from probdl.inference.method import Method, Options
 from probdl.program.bound import Arrays, BoundProgram
 from probdl.program.datatree import tree
 from probdl.program.handlers import Everywhere
-from probdl.program.known import known
+from probdl.program.known import observation_of
 from probdl.program.missing import WithMissing, seen_of
 from probdl.program.model import Model
 
@@ -68,11 +68,10 @@ def observations(model: Model) -> dict[str, np.ndarray]:
         Arrays by site.
     """
     names = [name for name, site in model.sites.items() if site.is_observed]
-    found = {name: model.declarations.sites[name].observation for name in names}
-    found = found | dict(known(model).observations) | dict(model.observed)
-    if any(found.get(name) is None for name in names):  # a value of which latents are a part
+    found = {name: observation_of(model, name) for name in names}
+    if any(value is None for value in found.values()):  # a value of which latents are a part
         drawn = _observed_values(*model.bound)
-        found |= {name: drawn[name] for name in names if found.get(name) is None}
+        found = {name: drawn[name] if value is None else value for name, value in found.items()}
     gaps = seen_of(model)
     whole = {name: np.asarray(found[name]) for name in names}
     return {name: np.where(gaps[name], x, np.nan) if name in gaps else x for name, x in whole.items()}

@@ -100,6 +100,13 @@ def summarise(data: xr.DataTree, findings: tuple[Finding, ...]) -> Summary:
     return Summary(rounded, findings, note, digits)
 
 
+def standard_errors_of(data: xr.DataTree) -> dict[str, np.ndarray]:
+    """Return the standard errors of the parameters of a fit by name; none if they were not asked for."""
+    if "standard_errors" not in data.children:
+        return {}
+    return {name: array.to_numpy() for name, array in site_variables(data.children["standard_errors"])}
+
+
 def summarise_fit(parameters: Mapping[str, Any], data: xr.DataTree, findings: tuple[Finding, ...]) -> Summary:
     """Return the estimates of a fit, with their standard errors if these are known.
 
@@ -110,9 +117,7 @@ def summarise_fit(parameters: Mapping[str, Any], data: xr.DataTree, findings: tu
     """
     import pandas as pd
 
-    known = {}
-    if "standard_errors" in data.children:
-        known = {name: array.to_numpy() for name, array in site_variables(data.children["standard_errors"])}
+    known = standard_errors_of(data)
     rows: dict[str, dict[str, float]] = {}
     for name, value in parameters.items():
         estimates = np.asarray(value, float)

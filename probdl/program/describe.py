@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -41,25 +42,27 @@ def support_of(fn: Any) -> Any:
         return None
 
 
-def masks_of(fn: Any) -> list[Any]:
-    """Return the masks of a distribution, the outermost first."""
-    found = []
+def _masked(fn: Any) -> Iterator[Any]:
+    """Yield what is masked of a distribution, the outermost first."""
     while fn is not None:
         if type(fn).__name__ == "MaskedDistribution":
-            found.append(fn._mask)
+            yield fn
         fn = getattr(fn, "base_dist", None)
-    return found
+
+
+def masks_of(fn: Any) -> list[Any]:
+    """Return the masks of a distribution, the outermost first."""
+    return [masked._mask for masked in _masked(fn)]
 
 
 def element_masks_of(fn: Any) -> list[Any]:
     """Return the same masks as arrays that fit a value: axes of events are of size one, if not masked."""
-    found = []
-    while fn is not None:
-        if type(fn).__name__ == "MaskedDistribution":
-            mask, events = fn._mask, (1,) * fn.event_dim
-            found.append(mask if isinstance(mask, bool) else mask.reshape((*mask.shape, *events)))
-        fn = getattr(fn, "base_dist", None)
-    return found
+    return [
+        mask
+        if isinstance(mask := masked._mask, bool)
+        else mask.reshape((*mask.shape, *(1,) * masked.event_dim))
+        for masked in _masked(fn)
+    ]
 
 
 def mask_of(fn: Any) -> Any:

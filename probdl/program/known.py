@@ -75,6 +75,19 @@ def known(model: Model) -> Known:
     return Known(*own)
 
 
+def observation_of(model: Model, name: str) -> Any:
+    """Return what a site is observed at; None if it is latent, or if that is not known before a run.
+
+    Args:
+        model: The model.
+        name: The site.
+    """
+    declared = model.declarations.sites[name]
+    if not declared.site.is_observed:
+        return None
+    return model.observed.get(name, known(model).observations.get(name, declared.observation))
+
+
 class _Wanted(NamedTuple):
     """The sites of which something is asked."""
 

@@ -17,7 +17,7 @@ from probdl.program.bound import Arrays
 from probdl.program.discover import Discover, leaves_of
 from probdl.program.handlers import Everywhere, Message, bare
 from probdl.program.jaxprs import part
-from probdl.program.known import known
+from probdl.program.known import observation_of
 from probdl.program.model import Model
 from probdl.program.sites import Site
 from probdl.program.wrapped import Wrapped
@@ -112,22 +112,19 @@ def with_missing(model: Model) -> Model:
     Source:
         Rubin (1976), Inference and missing data, Biometrika 63(3).
     """
-    found = known(model)
     seen: dict[str, np.ndarray] = {}
-    for name, declaration in model.declarations.sites.items():
-        site = declaration.site
-        value = model.observed.get(name, found.observations.get(name, declaration.observation))
+    for name, site in model.sites.items():
+        value = observation_of(model, name)
         if site.is_observed and value is None and _has_gaps(model):
             raise ValueError(
                 f"Expected the observation of site '{name}' to be known before a run, with its gaps; got one "
                 f"of a part of a plate, or one that latents enter. Mask it by `numpyro.handlers.mask`."
             )
-        if site.is_observed and value is not None and np.isnan(value).any():
+        if value is not None and np.isnan(value).any():
             seen[name] = ~np.broadcast_to(np.isnan(value), site.shape)
     if not seen:
         return model
-    _check(model, seen)
-    _check_reach(model, frozenset(seen))
+    _check(seen, _whole_events(model, frozenset(seen)))
     scan_of = tuple((name, site.scan) for name in seen if (site := model.sites[name]).scan is not None)
     changed = Model(WithMissing(model.program, scan_of), seen, *model.args, **model.kwargs)
     observed = {name: _filled(model.sites[name], v, seen.get(name)) for name, v in model.observed.items()}
@@ -147,34 +144,17 @@ def _filled(site: Site, value: Any, seen: np.ndarray | None) -> Any:
     return kept.astype(int) if site.is_discrete else kept
 
 
-class _Look(Everywhere):
-    """Find which sites have events that are seen as a whole or not at all."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.whole: dict[str, tuple[str, int]] = {}
-
-    def visit(self, msg: Message) -> None:
-        """Note a site."""
-        inner = bare(msg["fn"]) if msg["type"] == "sample" else None
-        if inner is not None and inner.event_dim and not isinstance(inner, dist.MultivariateNormal):
-            self.whole[msg["name"]] = type(inner).__name__, inner.event_dim
-
-
-def _check(model: Model, seen: Mapping[str, np.ndarray]) -> None:
-    """Refuse sites of which nothing was seen, and events of which a part was not."""
-    look = _Look()
-    bound, arrays = model.bound
-    jax.eval_shape(lambda arrays, key: bound.trace(arrays, look, key) and None, arrays, jax.random.key(0))
+def _check(seen: Mapping[str, np.ndarray], whole: Mapping[str, tuple[str, int]]) -> None:
+    """Refuse sites of which nothing was seen, and events that count as a whole of which a part was not."""
     for name, present in seen.items():
         if not present.any():
             raise ValueError(
                 f"Expected a value of site '{name}' that is not NaN; got none of {present.size}. Leave the "
                 f"site out of the data: pass None as its `obs`."
             )
-        if name not in look.whole:
+        if name not in whole:
             continue
-        kind, rank = look.whole[name]
+        kind, rank = whole[name]
         events = present.reshape(*present.shape[: present.ndim - rank], -1)
         partly = np.argwhere(events.any(-1) & ~events.all(-1))
         if len(partly):
@@ -190,7 +170,7 @@ def _has_gaps(model: Model) -> bool:
 
 
 class _Reach(Discover):
-    """Mark the values of some sites, so that what is made of them is known.
+    """Mark the values of some sites, so that what is made of them is known, and find their families.
 
     Args:
         gaps: The sites.
@@ -200,30 +180,38 @@ class _Reach(Discover):
     def __init__(self, gaps: frozenset[str], mark: Any) -> None:
         super().__init__()
         self.gaps, self.mark = gaps, mark
+        self.whole: dict[str, tuple[str, int]] = {}
 
     def visit(self, msg: Message) -> None:
-        """Mark a site."""
+        """Mark a site; note the name and the rank of events that are seen as a whole or not at all."""
         super().visit(msg)
         if msg["type"] == "sample" and msg["name"] in self.gaps:
             msg["value"] = jnp.asarray(msg["value"]) + self.mark
+            inner = bare(msg["fn"])
+            if inner.event_dim and not isinstance(inner, dist.MultivariateNormal):
+                self.whole[msg["name"]] = type(inner).__name__, inner.event_dim
 
 
-def _check_reach(model: Model, gaps: frozenset[str]) -> None:
-    """Refuse values with gaps that enter the distribution of a site, a factor, or what is deterministic."""
+def _whole_events(model: Model, gaps: frozenset[str]) -> dict[str, tuple[str, int]]:
+    """Return which sites with gaps have events that count as a whole, with family and rank.
+
+    Raises:
+        ValueError: If gaps enter the distribution of a site, a factor, or what is deterministic.
+    """
     bound, arrays = model.bound
     labels: list[str] = []
+    whole: dict[str, tuple[str, int]] = {}
 
     def run(arrays: Arrays, unit: Array, mark: Array) -> list[Any]:
         look = _Reach(gaps, mark)
         look.unit = unit
         found = []
-        labels.clear()
         for name, msg in bound.trace(arrays, look).items():
             own = {"sample": msg.get("fn"), "deterministic": msg["value"]}.get(msg["type"])
-            for leaf in leaves_of(own):
-                if isinstance(leaf, jax.Array):
-                    found.append(leaf)
-                    labels.append(name)
+            made = [leaf for leaf in leaves_of(own) if isinstance(leaf, jax.Array)]
+            labels.extend([name] * len(made))
+            found += made
+        whole.update(look.whole)
         return found
 
     number = jax.ShapeDtypeStruct((), jnp.result_type(float))
@@ -235,6 +223,7 @@ def _check_reach(model: Model, gaps: frozenset[str]) -> None:
                 f"Expected missing values of {sites} to enter no other site; got '{name}', which is made of "
                 f"them. Make what is missing a latent: observe it with noise, or impute it."
             )
+    return whole
 
 
 def seen_of(model: Model) -> Mapping[str, np.ndarray]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from probdl.errors import SiteNotFound
-from probdl.program.datatree import site_variables
+from probdl.inference.summary import standard_errors_of
 from probdl.report.figure import CHAINS, FAINT, POSTERIOR, Plot, blank, calm, look, mathtext, place, write
 from probdl.report.fit_latents import Latent, latents_of
 from probdl.report.headings import NAME_SIZE, SMALL
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
@@ -42,7 +41,7 @@ def fit_plot(result: Result, *, sites: Iterable[str] | None, panels: int) -> Plo
         SiteNotFound: If a name is neither.
     """
     parameters, latents = dict(result.parameters), latents_of(result)
-    errors = _errors(result.data)
+    errors = standard_errors_of(result.data)
     if sites is not None:
         wanted = list(sites)
         for name in wanted:
@@ -84,12 +83,6 @@ def fit_plot(result: Result, *, sites: Iterable[str] | None, panels: int) -> Plo
 def _heading(result: Result) -> str:
     attributes = result.data.attrs
     return f"objective {attributes['objective']:.6g} nats, {attributes['num_steps']} steps"
-
-
-def _errors(data: xr.DataTree) -> dict[str, np.ndarray]:
-    if "standard_errors" not in data.children:
-        return {}
-    return {name: array.to_numpy() for name, array in site_variables(data.children["standard_errors"])}
 
 
 def _objective(axes: Axes, trace: np.ndarray | None) -> None:

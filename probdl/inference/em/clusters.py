@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from probdl.exact.programs.variables import Kind, Variable
-from probdl.program.known import known
+from probdl.program.known import known, observation_of
 from probdl.program.missing import seen_of
 from probdl.program.model import Model
 from probdl.program.sites import Site
@@ -101,8 +101,8 @@ def observations_of(model: Model, axes: Sequence[str]) -> Float[np.ndarray, "pla
     found, columns, gaps = known(model), [], seen_of(model)
     for name, declaration in model.declarations.sites.items():
         site = declaration.site
-        value = model.observed.get(name, found.observations.get(name, declaration.observation))
-        if site.is_observed and value is not None and {*axes} <= {axis for axis, _ in site.axes}:
+        value = observation_of(model, name)
+        if value is not None and {*axes} <= {axis for axis, _ in site.axes}:
             mask = found.masks.get(name, declaration.mask)
             seen = np.ones(site.shape, bool) if mask is None else np.broadcast_to(mask, site.shape)
             seen = seen & gaps.get(name, True)

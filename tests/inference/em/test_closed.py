@@ -261,17 +261,17 @@ def test_the_slope_of_the_bound_is_zero_after_the_step(name):
     assert gain >= 0
 
 
+def sharp(x):
+    mean, scales = param("means", [0.0, 1e6]), param("scales", [1.0, 1.0], constraints.positive)
+    with numpyro.plate("N", len(x)):
+        z = states()
+        numpyro.sample("x", dist.Normal(mean[z], scales[z]), obs=x)
+
+
 @pytest.mark.slow
 def test_a_component_that_is_too_sharp_for_sums_of_data_is_fitted_by_all_of_them():
     x = np.concatenate([1e6 + 1e-3 * R.normal(size=40), R.normal(size=40)])
-
-    def program(x):
-        mean, scales = param("means", [0.0, 1e6]), param("scales", [1.0, 1.0], constraints.positive)
-        with numpyro.plate("N", len(x)):
-            z = states()
-            numpyro.sample("x", dist.Normal(mean[z], scales[z]), obs=x)
-
-    result = pdl.infer(pdl.Model(program, x), pdl.EM(), key=0)
+    result = pdl.infer(pdl.Model(sharp, x), pdl.EM(), key=0)
     assert result.status is pdl.Status.OK
     groups = x[40:], x[:40]
     np.testing.assert_allclose(result.parameters["means"], [g.mean() for g in groups], rtol=1e-9, atol=1e-9)
@@ -281,14 +281,7 @@ def test_a_component_that_is_too_sharp_for_sums_of_data_is_fitted_by_all_of_them
 @pytest.mark.slow
 def test_one_restart_whose_sums_are_not_exact_goes_on_alone():
     x = np.concatenate([1e6 + 1e-3 * R.normal(size=40), R.normal(size=40)])
-
-    def program(x):
-        mean, scales = param("means", [0.0, 1e6]), param("scales", [1.0, 1.0], constraints.positive)
-        with numpyro.plate("N", len(x)):
-            z = states()
-            numpyro.sample("x", dist.Normal(mean[z], scales[z]), obs=x)
-
-    model, method = pdl.Model(program, x), pdl.EM()
+    model, method = pdl.Model(sharp, x), pdl.EM()
     with Precision.DOUBLE.active():
         parameters = Parameters.of(model, method.estimated(model))
         plain, arrays = Expected(method._found(model).integral, parameters), model.arrays(Precision.DOUBLE)
